@@ -1,0 +1,2 @@
+DROP FUNCTION job_claim, order_open;
+DROP TABLE jobs, orders;

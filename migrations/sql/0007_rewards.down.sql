@@ -1,0 +1,2 @@
+DROP FUNCTION trial_reserve;
+DROP TABLE trial_uses;

@@ -1,0 +1,2 @@
+DROP FUNCTION images_submit;
+DROP TABLE uploads;

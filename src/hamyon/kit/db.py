@@ -1,0 +1,115 @@
+"""PostgreSQL: the pool, transactions, and the bounded retry of a whole use case."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+
+import asyncpg
+import orjson
+
+from hamyon.kit.errors import HamyonError
+
+if TYPE_CHECKING:
+    Connection: TypeAlias = asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]
+    Pool: TypeAlias = asyncpg.Pool[Any]
+    Record: TypeAlias = asyncpg.Record
+else:
+    Connection = asyncpg.Connection
+    Pool = asyncpg.Pool
+    Record = asyncpg.Record
+
+APPLICATION_ROLE: Final = "hamyon_app"
+"""The role every connection of the application takes on; migrations create it. It can read the
+ledger's tables and execute the ledger's functions, nothing else of the ledger."""
+
+ATTEMPTS_MAX: Final = 5
+RETRYABLE: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+
+REFUSAL_SQLSTATE: Final = "HM000"
+"""What the SQL function ``refuse`` raises: the error's code as message, its facts as detail."""
+
+T = TypeVar("T")
+
+
+async def _prepare(connection: Connection) -> None:
+    await connection.set_type_codec(
+        "jsonb", encoder=_dump, decoder=orjson.loads, schema="pg_catalog", format="text"
+    )
+
+
+def _dump(value: object) -> str:
+    return orjson.dumps(value, default=str).decode()
+
+
+async def connect(dsn: str, *, role: str | None = APPLICATION_ROLE) -> Connection:
+    """One connection outside the pool, for LISTEN and for tests; role None keeps the login's."""
+    connection: Connection = await asyncpg.connect(dsn, server_settings=_settings(role))
+    await _prepare(connection)
+    return connection
+
+
+async def open_pool(
+    dsn: str, *, min_size: int = 2, max_size: int = 16, timeout_s: float = 30.0
+) -> Pool:
+    """A pool whose connections act as the application's role and read ``jsonb`` as Python values.
+
+    ``timeout_s`` bounds every statement, so that a hanging database is an error, not a hang.
+    """
+    pool: Pool = await asyncpg.create_pool(
+        dsn,
+        min_size=min_size,
+        max_size=max_size,
+        command_timeout=timeout_s,
+        init=_prepare,
+        server_settings=_settings(APPLICATION_ROLE),
+        max_inactive_connection_lifetime=300,
+    )
+    return pool
+
+
+def _settings(role: str | None) -> dict[str, str]:
+    common = {"application_name": "hamyon", "timezone": "UTC", "jit": "off"}
+    return common | ({"role": role} if role else {})
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection inside one READ COMMITTED transaction. No network call may happen within."""
+    async with pool.acquire() as connection, connection.transaction():
+        yield connection
+
+
+async def in_transaction(pool: Pool, use_case: Callable[[Connection], Awaitable[T]]) -> T:
+    """Run a use case in a transaction of its own, anew after a deadlock or serialization failure.
+
+    At most ``ATTEMPTS_MAX`` times; the use case must carry the same keys each time. The last
+    failure is raised as it came.
+    """
+    for attempt in range(1, ATTEMPTS_MAX + 1):
+        try:
+            async with transaction(pool) as connection:
+                return await use_case(connection)
+        except RETRYABLE:
+            if attempt == ATTEMPTS_MAX:
+                raise
+            await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 -- jitter
+    raise AssertionError("unreachable")
+
+
+@contextmanager
+def refusals(errors: Mapping[str, type[HamyonError]]) -> Iterator[None]:
+    """Turns what SQL functions refuse into the typed errors of ``errors``, by code.
+
+    A code that is not named there goes through as asyncpg's own error: it is a defect of ours.
+    """
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        kind = errors.get(str(error.args[0])) if error.sqlstate == REFUSAL_SQLSTATE else None
+        if kind is None:
+            raise
+        raise kind(**orjson.loads(error.as_dict().get("detail") or "{}")) from None

@@ -1,0 +1,427 @@
+"""Strangers' pictures: decoded without harm, and written anew without anything but the picture.
+
+Nothing is decoded before its header was read here: format by magic, sides, frames. Small pictures
+are decoded in a pool of two threads; one whose pixels need more memory than ``INLINE_BYTES_MAX``
+is decoded in a child process with limits on memory and time, one at a time, so that the worst
+picture can only end its own child.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import resource
+import subprocess
+import sys
+import threading
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, assert_never, get_args
+
+from PIL import Image, ImageCms, ImageFile, JpegImagePlugin
+
+from hamyon.kit.errors import HamyonError
+
+Format = Literal["PNG", "JPEG", "WEBP"]
+FORMATS: Final[tuple[Format, ...]] = get_args(Format)
+MIME: Final[dict[Format, str]] = {
+    "PNG": "image/png",
+    "JPEG": "image/jpeg",
+    "WEBP": "image/webp",
+}
+EXTENSION: Final[dict[str, str]] = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/webp": "webp",
+}
+"""The usual ending of a file, by mime."""
+
+PIXELS_MAX: Final = 50_000_000
+INLINE_BYTES_MAX: Final = 104 * 1024 * 1024
+"""Decoded pictures up to this stay in our process: a photograph of 12 megapixels, twice."""
+_LIGHT_BYTES_MAX: Final = 32 * 1024 * 1024
+_CHILD_ADDRESS_SPACE_BYTES: Final = 1536 * 1024 * 1024
+_CHILD_TIMEOUT_S: Final = 30
+_JPEG_SCANS_MAX: Final = 100
+
+_Mode = Literal["clean", "probe"]
+
+
+class PictureRefused(HamyonError):
+    """Not a picture that we take.
+
+    ``reason`` is ``format`` (``format`` names what it is), ``animated``, ``damaged`` or
+    ``too_heavy`` (its decoder took more memory or time than any honest picture does).
+    """
+
+    code = "unsupported_picture"
+    status = 422
+
+
+class TooManyPixels(HamyonError):
+    """More pixels than ``max_pixels``; ``width`` and ``height`` say what it has."""
+
+    code = "too_many_pixels"
+    status = 422
+
+
+class UploadTooLarge(HamyonError):
+    """The file is longer than ``limit_bytes``."""
+
+    code = "upload_too_large"
+    status = 413
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A whole picture that a decoder has read to its end."""
+
+    content: bytes
+    mime: str
+    width: int
+    height: int
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    format: Format
+    width: int
+    height: int
+    animated: bool
+    whole: bool
+    scans: int = 1
+
+
+async def inspect_and_clean(
+    source: bytes | Path,
+    *,
+    max_pixels: int = PIXELS_MAX,
+    formats: Collection[Format] = FORMATS,
+) -> Picture:
+    """The same picture upright, in sRGB and without metadata, written anew in its own format.
+
+    Raises PictureRefused, TooManyPixels.
+    """
+    return await _in_pool(source, max_pixels, formats, "clean")
+
+
+async def probe(
+    content: bytes,
+    *,
+    max_pixels: int = PIXELS_MAX,
+    formats: Collection[Format] = FORMATS,
+) -> Picture:
+    """Decodes a made picture to its end and gives it back as it is. Raises as inspect_and_clean."""
+    return await _in_pool(content, max_pixels, formats, "probe")
+
+
+# The bound is meant for the process, whatever calls from wherever: two decoders, one heavy.
+_POOL: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
+_HEAVY: Final = threading.Lock()
+
+
+async def _in_pool(
+    source: bytes | Path, max_pixels: int, formats: Collection[Format], mode: _Mode
+) -> Picture:
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_POOL, _checked, source, max_pixels, formats, mode)
+
+
+def _checked(
+    source: bytes | Path, max_pixels: int, formats: Collection[Format], mode: _Mode
+) -> Picture:
+    data = source.read_bytes() if isinstance(source, Path) else source
+    header = _read_header(data)
+    if header.format not in formats:
+        raise PictureRefused(reason="format", format=header.format, allowed=sorted(formats))
+    if header.width * header.height > max_pixels:
+        raise TooManyPixels(width=header.width, height=header.height, max_pixels=max_pixels)
+    if header.animated:
+        raise PictureRefused(reason="animated", format=header.format)
+    if not header.whole or header.scans > _JPEG_SCANS_MAX:
+        raise PictureRefused(reason="damaged", format=header.format)
+    weight = _weight_bytes(header, mode)
+    if weight <= _LIGHT_BYTES_MAX:
+        return _decoded(data, header, mode)
+    with _HEAVY:
+        if weight <= INLINE_BYTES_MAX:
+            return _decoded(data, header, mode)
+        return _decoded_in_child(data, header, mode)
+
+
+def _weight_bytes(header: _Header, mode: _Mode) -> int:
+    """Memory at the peak: Pillow keeps 4 bytes a pixel, libwebp two canvases and a copy more."""
+    copies = 4 if header.format == "WEBP" else 1
+    return header.width * header.height * 4 * (copies + (1 if mode == "clean" else 0))
+
+
+# --- reading the header, without a decoder ------------------------------------------------------
+
+_FOREIGN_MAGIC: Final[tuple[tuple[bytes, str], ...]] = (
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\x00", "TIFF"),
+    (b"MM\x00*", "TIFF"),
+    (b"%PDF", "PDF"),
+    (b"PK\x03\x04", "ZIP"),
+    (b"\x00\x00\x01\x00", "ICO"),
+    (b"8BPS", "PSD"),
+    (b"<svg", "SVG"),
+    (b"<?xml", "SVG"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
+)
+_HEIC_BRANDS: Final = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+_START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+
+def _read_header(data: bytes) -> _Header:
+    try:
+        if data.startswith(b"\x89PNG\r\n\x1a\n"):
+            return _png_header(data)
+        if data.startswith(b"\xff\xd8\xff"):
+            return _jpeg_header(data)
+        if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+            return _webp_header(data)
+    except (IndexError, ValueError) as error:
+        raise PictureRefused(reason="damaged", format="unknown") from error
+    raise PictureRefused(reason="format", format=_foreign_name(data), allowed=sorted(FORMATS))
+
+
+def _foreign_name(data: bytes) -> str:
+    if data[4:8] == b"ftyp":
+        brand = data[8:12]
+        if brand in _HEIC_BRANDS:
+            return "HEIC"
+        return "AVIF" if brand in {b"avif", b"avis"} else "MP4"
+    start = data[:256].lstrip()
+    return next((name for magic, name in _FOREIGN_MAGIC if start.startswith(magic)), "unknown")
+
+
+def _png_header(data: bytes) -> _Header:
+    if data[12:16] != b"IHDR":
+        raise ValueError("the first chunk is not IHDR")
+    animated, at = False, 8
+    while (kind := data[at + 4 : at + 8]) not in {b"IDAT", b""}:
+        animated = animated or kind == b"acTL"
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+    return _Header(
+        "PNG",
+        width=_side(data[16:20], "big"),
+        height=_side(data[20:24], "big"),
+        animated=animated,
+        whole=kind == b"IDAT" and data.rfind(b"IEND", at) > 0,
+    )
+
+
+def _jpeg_header(data: bytes) -> _Header:
+    at = 2
+    while True:
+        while data[at] == 0xFF and data[at + 1] == 0xFF:
+            at += 1
+        if data[at] != 0xFF:
+            raise ValueError("no marker where one must be")
+        marker = data[at + 1]
+        if marker in _START_OF_FRAME:
+            return _Header(
+                "JPEG",
+                width=_side(data[at + 7 : at + 9], "big"),
+                height=_side(data[at + 5 : at + 7], "big"),
+                animated=False,  # A second picture (a depth or gain map) is left behind.
+                whole=data.rfind(b"\xff\xd9") > at,
+                scans=data.count(b"\xff\xda", at),
+            )
+        if marker in {0xD9, 0xDA}:
+            raise ValueError("a scan before the frame")
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        if length < 2:
+            raise ValueError("a segment shorter than its own length")
+        at += 2 + length
+
+
+def _webp_header(data: bytes) -> _Header:
+    kind, body = data[12:16], data[20:30]
+    animated = False
+    if kind == b"VP8X":
+        animated = bool(body[0] & 0x02)
+        width = int.from_bytes(body[4:7], "little") + 1
+        height = int.from_bytes(body[7:10], "little") + 1
+    elif kind == b"VP8L":
+        bits = int.from_bytes(body[1:5], "little")
+        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    elif kind == b"VP8 ":
+        width = _side(body[6:8], "little") & 0x3FFF
+        height = _side(body[8:10], "little") & 0x3FFF
+    else:
+        raise ValueError("an unknown first chunk")
+    whole = len(data) >= 8 + int.from_bytes(data[4:8], "little")
+    return _Header("WEBP", width=width, height=height, animated=animated, whole=whole)
+
+
+def _side(raw: bytes, order: Literal["big", "little"]) -> int:
+    side = int.from_bytes(raw, order)
+    if side == 0 or len(raw) < 2:
+        raise ValueError("a side of no length")
+    return side
+
+
+# --- decoding -------------------------------------------------------------------------------------
+
+
+def _decoded(data: bytes, header: _Header, mode: _Mode) -> Picture:
+    """Decodes to the end; what any decoder raises for a bad file is a refusal."""
+    try:
+        with _opened(data, header) as image:
+            image.load()
+            if mode == "probe":
+                return Picture(data, MIME[header.format], *image.size)
+            return _written(_upright(_plain(image), image), image, header.format, data)
+    except MemoryError:
+        raise PictureRefused(reason="too_heavy", format=header.format) from None
+    except HamyonError:
+        raise
+    except Exception as error:  # Decoders raise whatever comes to them: OSError to struct.error.
+        raise PictureRefused(reason="damaged", format=header.format) from error
+
+
+def _opened(data: bytes, header: _Header) -> ImageFile.ImageFile:
+    """Not by Image.open, which counts pixels by a global; ours were counted already."""
+    image = _plugin(header.format)(io.BytesIO(data))
+    if image.size != (header.width, header.height):
+        raise ValueError("the header says another size than the decoder")
+    return image
+
+
+def _plugin(format_: Format) -> type[ImageFile.ImageFile]:
+    from PIL import PngImagePlugin, WebPImagePlugin
+
+    match format_:
+        case "PNG":
+            return PngImagePlugin.PngImageFile
+        case "JPEG":
+            return JpegImagePlugin.JpegImageFile
+        case "WEBP":
+            return WebPImagePlugin.WebPImageFile
+        case _:
+            assert_never(format_)
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """One of L, RGB and RGBA, in sRGB."""
+    if image.mode.startswith("I"):
+        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    profile = image.info.get("icc_profile")
+    if profile and image.mode in {"L", "RGB", "RGBA", "CMYK"}:
+        image = _in_srgb(image, profile)
+    if image.mode in {"LA", "PA", "La", "RGBa"} or "transparency" in image.info:
+        return image.convert("RGBA")
+    if image.mode == "1":
+        return image.convert("L")
+    return image if image.mode in {"L", "RGB", "RGBA"} else image.convert("RGB")
+
+
+def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" in (ImageCms.getProfileDescription(source) or "").lower():
+            return image
+        target = ImageCms.createProfile("sRGB")
+        mode = "RGBA" if image.mode == "RGBA" else "RGB"
+        changed = ImageCms.profileToProfile(image, source, target, outputMode=mode)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image  # A profile that cannot be read says nothing about the colours.
+    return changed or image
+
+
+_TURNS: Final[dict[int, Image.Transpose]] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _upright(image: Image.Image, source: Image.Image) -> Image.Image:
+    try:
+        turn = _TURNS.get(source.getexif().get(0x0112, 1))
+    except Exception:  # noqa: BLE001 -- damaged EXIF raises anything, and costs only the turn.
+        return image
+    return image if turn is None else image.transpose(turn)
+
+
+def _written(image: Image.Image, source: Image.Image, format_: Format, data: bytes) -> Picture:
+    image.info = {}  # Encoders would carry profile, comment and resolution over from here.
+    out = io.BytesIO()
+    match format_:
+        case "PNG":
+            image.save(out, "PNG", compress_level=4)
+        case "JPEG":
+            # The photograph's own tables: no second loss worth seeing, and about its own length.
+            tables = getattr(source, "quantization", None)
+            image = image.convert("RGB") if image.mode == "RGBA" else image
+            if tables and source.mode == image.mode:
+                sampling = JpegImagePlugin.get_sampling(source)
+                image.save(out, "JPEG", qtables=tables, subsampling=max(sampling, 0))
+            else:
+                image.save(out, "JPEG", quality=92)
+        case "WEBP":
+            lossless = data[12:16] == b"VP8L" or b"VP8L" in data[20:4096]
+            image.save(out, "WEBP", lossless=lossless, quality=50 if lossless else 92, method=2)
+        case _:
+            assert_never(format_)
+    return Picture(out.getvalue(), MIME[format_], *image.size)
+
+
+# --- the child process ----------------------------------------------------------------------------
+
+
+def _decoded_in_child(data: bytes, header: _Header, mode: _Mode) -> Picture:
+    request = json.dumps([header.format, header.width, header.height, mode]).encode()
+    try:
+        done = subprocess.run(  # noqa: S603 -- ourselves, with no argument from outside
+            [sys.executable, "-m", __spec__.name],
+            input=request + b"\n" + data,
+            capture_output=True,
+            timeout=_CHILD_TIMEOUT_S,
+            check=True,
+        )
+        facts, _, content = done.stdout.partition(b"\n")
+        answer = json.loads(facts)
+    except (subprocess.SubprocessError, ValueError) as error:
+        raise PictureRefused(reason="too_heavy", format=header.format) from error
+    if "reason" in answer:
+        raise PictureRefused(reason=answer["reason"], format=header.format)
+    return Picture(content or data, MIME[header.format], answer["width"], answer["height"])
+
+
+def _child() -> None:
+    limit = _CHILD_ADDRESS_SPACE_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CPU, (_CHILD_TIMEOUT_S, _CHILD_TIMEOUT_S))
+    os.nice(5)
+    first, _, data = sys.stdin.buffer.read().partition(b"\n")
+    format_, width, height, mode = json.loads(first)
+    try:
+        picture = _decoded(data, _Header(format_, width, height, animated=False, whole=True), mode)
+    except PictureRefused as refused:
+        sys.stdout.buffer.write(json.dumps({"reason": refused.facts["reason"]}).encode() + b"\n")
+        return
+    facts = json.dumps({"width": picture.width, "height": picture.height}).encode()
+    content = b"" if mode == "probe" else picture.content
+    sys.stdout.buffer.write(facts + b"\n" + content)
+
+
+if __name__ == "__main__":
+    _child()

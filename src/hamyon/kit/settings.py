@@ -1,0 +1,141 @@
+"""Every setting, from the environment or ``.env``. ``.env.example`` lists them all."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Product = Literal["images"]
+"""The products that can be mounted."""
+
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+def _split(value: object) -> object:
+    """``a, b`` -> ``("a", "b")``; what is no string stays as it is."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+class Settings(BaseSettings):
+    """Values with their defaults; a laptop needs none of them set."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+
+    # Where it runs
+    environment: Literal["local", "production"] = "local"
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    public_url: str | None = None
+    hamyon_home: Path = Path("var")
+    products: Annotated[tuple[Product, ...], NoDecode] = ("images",)
+    timezone: str = "Asia/Tashkent"
+
+    # Parts
+    database_url: SecretStr | None = None
+    migrations_database_url: SecretStr | None = None
+    run_migrations: bool = True
+    redis_url: SecretStr | None = None
+    storage_url: str | None = None
+    database_pool_size: PositiveInt = 16
+
+    # Who may call
+    api_key: SecretStr | None = None
+    admin_api_key: SecretStr | None = None
+    jwt_secret: SecretStr | None = None
+    admin_telegram_ids: Annotated[tuple[int, ...], NoDecode] = ()
+    cors_origins: Names = ()
+    trusted_proxies: Names = ()
+    rate_limit_rps: PositiveFloat = 50.0
+    rate_limit_burst: PositiveInt = 100
+    access_token_ttl_s: PositiveInt = 3600
+    refresh_token_ttl_s: PositiveInt = 30 * 24 * 3600
+    init_data_ttl_s: PositiveInt = 24 * 3600
+
+    # What is said of what happens
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["console", "json"] = "console"
+    sentry_dsn: SecretStr | None = None
+
+    # Telegram
+    bot_token: SecretStr | None = None
+    telegram_bot_username: str | None = None
+    telegram_api_base_url: str = "https://api.telegram.org"
+
+    # Providers
+    wavespeed_api_key: SecretStr | None = None
+    wavespeed_api_base_url: str = "https://api.wavespeed.ai"
+    wavespeed_timeout_s: PositiveFloat = 30.0
+
+    # Money and work
+    referral_bonus_percent: int = Field(10, ge=0, le=100)
+    max_parallel_generations_per_user: PositiveInt = 2
+    trial_generations_limit: int = Field(1, ge=0)
+    order_review_s: int = Field(24 * 3600, ge=0, le=24 * 3600)
+    margin_warning_percent: int = Field(20, ge=0, le=100)
+    breaker_failures: PositiveInt = 8
+    breaker_open_s: PositiveFloat = 30.0
+    worker_lease_s: PositiveFloat = 60.0
+    worker_heartbeat_s: PositiveFloat = 30.0
+    report_hour: int = Field(9, ge=0, le=23)
+
+    # Caches
+    profile_cache_s: PositiveFloat = 300.0
+    statistics_cache_s: PositiveFloat = 60.0
+    catalog_cache_s: PositiveFloat = 600.0
+
+    @field_validator(
+        "products", "admin_telegram_ids", "cors_origins", "trusted_proxies", mode="before"
+    )
+    @classmethod
+    def _comma_separated(cls, value: object) -> object:
+        return _split(value)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"{value!r} is no time zone; try Asia/Tashkent") from error
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for part in value:
+            ip_network(part)
+        return value
+
+    @field_validator("public_url", "wavespeed_api_base_url", "telegram_api_base_url")
+    @classmethod
+    def _no_trailing_slash(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/") if value else value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where a calendar day begins."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Whose ``X-Forwarded-For`` is believed."""
+        return tuple(ip_network(part) for part in self.trusted_proxies)
+
+    @property
+    def base_url(self) -> str:
+        """Where people and vendors reach us; ``PUBLIC_URL``, or this machine."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def order_review(self) -> timedelta:
+        return timedelta(seconds=self.order_review_s)

@@ -1,0 +1,172 @@
+"""The ledger's use cases. Each one is safe to run again with the same key."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+import orjson
+
+from hamyon.kit.db import Connection, Pool
+from hamyon.ledger import store
+from hamyon.ledger.types import DEBT, Balance, Finding, LedgerLine, Line, Transfer, TransferKind
+
+
+async def open_hold(
+    connection: Connection, *, user_id: int, asset: str, amount: int, key: str
+) -> int:
+    """Set ``amount`` aside for an order; returns what is still available.
+
+    Raises InsufficientFunds, IdempotencyMismatch.
+    """
+    return await store.open_hold(connection, user_id=user_id, asset=asset, amount=amount, key=key)
+
+
+async def capture(
+    connection: Connection,
+    hold_key: str,
+    *,
+    amount: int,
+    kind: TransferKind,
+    to_role: str,
+    transfer_key: str,
+    reference: str,
+) -> bool:
+    """End a hold: ``amount`` goes to ``to_role``, the rest comes back and pays off debt first.
+
+    True when this call ended it, False when it had ended with this amount already.
+    Raises HoldNotFound, HoldClosed, HoldExceeded.
+    """
+    return await store.capture(
+        connection,
+        key=hold_key,
+        amount=amount,
+        kind=kind,
+        to_role=to_role,
+        transfer_key=transfer_key,
+        reference=reference,
+    )
+
+
+async def release(connection: Connection, hold_key: str) -> bool:
+    """End a hold and take nothing. Raises HoldNotFound, HoldClosed."""
+    return await store.capture(
+        connection,
+        key=hold_key,
+        amount=0,
+        kind=TransferKind.REFUND,
+        to_role="none",
+        transfer_key=hold_key,
+        reference=hold_key,
+    )
+
+
+async def post(connection: Connection, transfer: Transfer) -> bool:
+    """Post a transfer; money that comes into a wallet pays off debt first.
+
+    False when the key was posted before with the same input. Raises InsufficientFunds,
+    IdempotencyMismatch.
+    """
+    return await store.post(connection, transfer, input_hash=input_hash(transfer))
+
+
+def input_hash(transfer: Transfer) -> bytes:
+    """What makes two transfers of one key the same: their kind and their lines."""
+    lines = [(line.user_id, line.role, line.asset, line.amount) for line in transfer.lines]
+    return hashlib.sha256(orjson.dumps([transfer.kind, lines])).digest()
+
+
+async def grant(
+    connection: Connection,
+    *,
+    user_id: int,
+    asset: str,
+    amount: int,
+    kind: TransferKind,
+    from_role: str,
+    key: str,
+    actor: str,
+    reason: str | None = None,
+    reference: str | None = None,
+) -> bool:
+    """Give ``amount`` to a person out of a system account; a negative amount takes it."""
+    lines = (Line(user_id, "wallet", asset, amount), Line(None, from_role, asset, -amount))
+    return await post(connection, Transfer(kind, key, actor, lines, reason, reference))
+
+
+async def claw_back(
+    connection: Connection,
+    *,
+    user_id: int,
+    asset: str,
+    amount: int,
+    kind: TransferKind,
+    to_role: str,
+    key: str,
+    actor: str,
+    reason: str | None = None,
+    reference: str | None = None,
+) -> int:
+    """Take ``amount`` back: what is available from the wallet, the rest as a debt.
+
+    Returns the debt that it made. Nothing spendable goes negative.
+    """
+    return await store.claw_back(
+        connection,
+        user_id=user_id,
+        asset=asset,
+        amount=amount,
+        kind=kind,
+        to_role=to_role,
+        key=key,
+        actor=actor,
+        reason=reason,
+        reference=reference,
+    )
+
+
+async def reverse(
+    connection: Connection,
+    of_key: str,
+    *,
+    key: str,
+    actor: str,
+    reason: str,
+    kind: TransferKind = TransferKind.REFUND,
+) -> bool:
+    """Undo a transfer whole, once. Raises TransferNotFound, AlreadyReversed, InsufficientFunds."""
+    return await store.reverse(
+        connection, of_key=of_key, key=key, kind=kind, actor=actor, reason=reason
+    )
+
+
+async def balance(connection: Connection | Pool, user_id: int, asset: str) -> Balance | None:
+    """A wallet, or None when it was never used. Never cached: old money is wrong money."""
+    return await store.wallet(connection, user_id=user_id, asset=asset)
+
+
+async def balances(connection: Connection | Pool, user_id: int) -> Sequence[Balance]:
+    """Every wallet that a person has used."""
+    return await store.balances(connection, user_id=user_id)
+
+
+async def debts(connection: Connection | Pool, user_id: int) -> Sequence[Balance]:
+    """What a person owes; ``posted`` is negative."""
+    return [
+        debt for debt in await store.balances(connection, user_id=user_id, role=DEBT) if debt.posted
+    ]
+
+
+async def history(
+    connection: Connection | Pool, user_id: int, asset: str, *, before_id: int | None, limit: int
+) -> Sequence[LedgerLine]:
+    """A wallet's lines, newest first."""
+    return await store.history(
+        connection, user_id=user_id, asset=asset, before_id=before_id, limit=limit
+    )
+
+
+async def audit(connection: Connection | Pool, since: datetime | None = None) -> Sequence[Finding]:
+    """The ledger's broken invariants: sums, cached balances, overdrafts. Empty is sound."""
+    return await store.audit(connection, since=since)

@@ -1,0 +1,278 @@
+"""The ledger's statements. Writing goes through the database functions, which alone may."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import cast
+
+from hamyon.kit.db import Connection, Pool, refusals
+from hamyon.kit.errors import HamyonError, IdempotencyMismatch
+from hamyon.ledger.errors import (
+    AlreadyReversed,
+    HoldClosed,
+    HoldExceeded,
+    HoldNotFound,
+    InsufficientFunds,
+    TransferNotFound,
+)
+from hamyon.ledger.types import Balance, Finding, LedgerLine, Transfer
+
+REFUSALS: dict[str, type[HamyonError]] = {
+    kind.code: kind
+    for kind in (
+        AlreadyReversed,
+        HoldClosed,
+        HoldExceeded,
+        HoldNotFound,
+        IdempotencyMismatch,
+        InsufficientFunds,
+        TransferNotFound,
+    )
+}
+
+
+async def open_hold(
+    connection: Connection, *, user_id: int, asset: str, amount: int, key: str
+) -> int:
+    """Hold ``amount``; returns what is still available."""
+    with refusals(REFUSALS):
+        available = await connection.fetchval(
+            "SELECT ledger_open_hold($1, $2, $3, $4)", user_id, asset, amount, key
+        )
+    return cast("int", available)
+
+
+async def capture(
+    connection: Connection,
+    *,
+    key: str,
+    amount: int,
+    kind: str,
+    to_role: str,
+    transfer_key: str,
+    reference: str,
+) -> bool:
+    """End a hold, taking ``amount`` of it. False when it had ended so already."""
+    with refusals(REFUSALS):
+        ended = await connection.fetchval(
+            "SELECT ledger_capture($1, $2, $3, $4, $5, $6)",
+            key,
+            amount,
+            kind,
+            to_role,
+            transfer_key,
+            reference,
+        )
+    return cast("bool", ended)
+
+
+async def post(connection: Connection, transfer: Transfer, *, input_hash: bytes) -> bool:
+    """Post a transfer. False when its key was posted before with the same input."""
+    with refusals(REFUSALS):
+        posted = await connection.fetchval(
+            "SELECT ledger_post($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            transfer.kind,
+            transfer.key,
+            input_hash,
+            transfer.actor,
+            transfer.reason,
+            transfer.reference,
+            [line.user_id for line in transfer.lines],
+            [line.role for line in transfer.lines],
+            [line.asset for line in transfer.lines],
+            [line.amount for line in transfer.lines],
+        )
+    return cast("bool", posted)
+
+
+async def claw_back(
+    connection: Connection,
+    *,
+    user_id: int,
+    asset: str,
+    amount: int,
+    kind: str,
+    to_role: str,
+    key: str,
+    actor: str,
+    reason: str | None,
+    reference: str | None,
+) -> int:
+    """Take back; returns the part that became a debt."""
+    with refusals(REFUSALS):
+        debt = await connection.fetchval(
+            "SELECT ledger_claw_back($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            user_id,
+            asset,
+            amount,
+            kind,
+            to_role,
+            key,
+            actor,
+            reason,
+            reference,
+        )
+    return cast("int", debt)
+
+
+async def reverse(
+    connection: Connection, *, of_key: str, key: str, kind: str, actor: str, reason: str
+) -> bool:
+    """Undo a transfer whole. False when this key undid it before."""
+    with refusals(REFUSALS):
+        reversed_now = await connection.fetchval(
+            "SELECT ledger_reverse($1, $2, $3, $4, $5)", of_key, key, kind, actor, reason
+        )
+    return cast("bool", reversed_now)
+
+
+async def balances(
+    connection: Connection | Pool, *, user_id: int, role: str = "wallet"
+) -> Sequence[Balance]:
+    """A person's accounts of one role, an asset each."""
+    rows = await connection.fetch(
+        "SELECT asset, posted, held FROM accounts WHERE user_id = $1 AND role = $2 ORDER BY asset",
+        user_id,
+        role,
+    )
+    return [Balance(row["asset"], row["posted"], row["held"]) for row in rows]
+
+
+async def wallet(connection: Connection | Pool, *, user_id: int, asset: str) -> Balance | None:
+    """One wallet; None when it was never used."""
+    row = await connection.fetchrow(
+        "SELECT posted, held FROM accounts WHERE user_id = $1 AND asset = $2 AND role = 'wallet'",
+        user_id,
+        asset,
+    )
+    return Balance(asset, row["posted"], row["held"]) if row else None
+
+
+async def history(
+    connection: Connection | Pool, *, user_id: int, asset: str, before_id: int | None, limit: int
+) -> Sequence[LedgerLine]:
+    """A wallet's lines, newest first, older than ``before_id``."""
+    rows = await connection.fetch(
+        """
+        SELECT e.id, t.kind, e.amount, e.balance_after, t.reference, t.reason, t.created_at
+        FROM ledger_entries e JOIN transfers t ON t.id = e.transfer_id
+        WHERE e.account_id = (
+                SELECT id FROM accounts WHERE user_id = $1 AND asset = $2 AND role = 'wallet')
+          AND e.id < coalesce($3::bigint, 9223372036854775807)
+        ORDER BY e.id DESC LIMIT $4
+        """,
+        user_id,
+        asset,
+        before_id,
+        limit,
+    )
+    return [
+        LedgerLine(
+            row["id"],
+            row["kind"],
+            row["amount"],
+            row["balance_after"],
+            row["reference"],
+            row["reason"],
+            row["created_at"],
+        )
+        for row in rows
+    ]
+
+
+async def transferred(connection: Connection | Pool, *, reference: str, kind: str) -> int:
+    """What transfers of one kind brought into wallets for ``reference``, in minor units."""
+    return cast(
+        "int",
+        await connection.fetchval(
+            """
+            SELECT coalesce(sum(amount), 0)::bigint FROM transfer_totals
+            WHERE reference = $1 AND kind = $2 AND role = 'wallet'
+            """,
+            reference,
+            kind,
+        ),
+    )
+
+
+async def moved_since(
+    connection: Connection | Pool, *, since: datetime
+) -> Sequence[tuple[str, str, int, int]]:
+    """What wallets gained and lost by kind and asset: ``(kind, asset, gained, lost)``."""
+    rows = await connection.fetch(
+        """
+        SELECT t.kind, a.asset,
+               coalesce(sum(e.amount) FILTER (WHERE e.amount > 0), 0)::bigint AS gained,
+               coalesce(-sum(e.amount) FILTER (WHERE e.amount < 0), 0)::bigint AS lost
+        FROM transfers t
+        JOIN ledger_entries e ON e.transfer_id = t.id
+        JOIN accounts a ON a.id = e.account_id AND a.role = 'wallet'
+        WHERE t.created_at >= $1
+        GROUP BY t.kind, a.asset ORDER BY t.kind, a.asset
+        """,
+        since,
+    )
+    return [(row["kind"], row["asset"], row["gained"], row["lost"]) for row in rows]
+
+
+async def audit(connection: Connection | Pool, *, since: datetime | None) -> Sequence[Finding]:
+    """The ledger's broken invariants; ``since`` looks only at what changed from then on."""
+    rows = await connection.fetch(
+        """
+        WITH recent AS (
+            SELECT id FROM transfers WHERE $1::timestamptz IS NULL OR created_at >= $1
+        ), touched AS (
+            SELECT id, user_id, role, posted, held FROM accounts
+            WHERE user_id IS NOT NULL AND ($1::timestamptz IS NULL OR id IN (
+                SELECT e.account_id FROM ledger_entries e JOIN recent ON recent.id = e.transfer_id
+                UNION
+                SELECT account_id FROM holds
+                WHERE created_at >= $1 OR (state <> 'open' AND closed_at >= $1)))
+        )
+        SELECT 'transfer_balances' AS check, t.id::text AS subject,
+               format('%s entries, sums %s', coalesce(e.n, 0), e.sums) AS detail
+        FROM recent t
+        LEFT JOIN LATERAL (
+            SELECT sum(n) AS n, array_agg(total) AS sums, bool_or(total <> 0) AS uneven
+            FROM (
+                SELECT count(*) AS n, sum(x.amount) AS total
+                FROM ledger_entries x JOIN accounts a ON a.id = x.account_id
+                WHERE x.transfer_id = t.id GROUP BY a.asset
+            ) per_asset
+        ) e ON true
+        WHERE coalesce(e.n, 0) < 2 OR e.uneven
+        UNION ALL
+        SELECT 'posted_is_sum_of_entries', a.id::text,
+               format('posted %s, sum %s', a.posted, s.total)
+        FROM touched a
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(amount), 0) AS total FROM ledger_entries WHERE account_id = a.id) s
+        WHERE a.posted <> s.total
+        UNION ALL
+        SELECT 'held_is_sum_of_open_holds', a.id::text, format('held %s, open %s', a.held, s.total)
+        FROM touched a
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(amount), 0) AS total FROM holds
+            WHERE account_id = a.id AND state = 'open') s
+        WHERE a.held <> s.total
+        UNION ALL
+        SELECT 'nothing_overdrawn', a.id::text, format('posted %s, held %s', a.posted, a.held)
+        FROM touched a
+        WHERE (a.role = 'wallet' AND a.posted - a.held < 0) OR (a.role = 'debt' AND a.posted > 0)
+        UNION ALL
+        SELECT 'last_balance_is_posted', a.id::text,
+               format('last balance %s, posted %s', l.balance_after, a.posted)
+        FROM touched a
+        CROSS JOIN LATERAL (
+            SELECT balance_after FROM ledger_entries WHERE account_id = a.id
+            ORDER BY id DESC LIMIT 1) l
+        WHERE l.balance_after IS DISTINCT FROM a.posted
+        UNION ALL
+        SELECT 'entry_has_account', e.id::text, format('account %s', e.account_id)
+        FROM recent JOIN ledger_entries e ON e.transfer_id = recent.id
+        WHERE NOT EXISTS (SELECT FROM accounts a WHERE a.id = e.account_id)
+        """,
+        since,
+    )
+    return [Finding(row["check"], row["subject"], row["detail"]) for row in rows]
