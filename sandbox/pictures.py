@@ -31,6 +31,16 @@ BLACK, WHITE = 14, 15
 JPEG_BLOCK = 16
 
 
+UNREADABLE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,  # Raised where warnings are errors.
+)
+"""What Pillow raises for bytes that are no picture, or one that is too big."""
+
+
 class PictureFormat(StrEnum):
     """What a picture can be encoded as; GIF exists only to be refused."""
 
@@ -67,7 +77,7 @@ def thumbnail(content: bytes) -> bytes:
                 raise NotAPictureError(f"{picture.width}*{picture.height} pixels")
             picture.draft("RGB", (THUMBNAIL_SIDE * 2, THUMBNAIL_SIDE * 2))
             small = ImageOps.exif_transpose(picture).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         raise NotAPictureError(str(error)) from error
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
     out = io.BytesIO()
@@ -191,13 +201,15 @@ def _png(grid: Image.Image, width: int, height: int) -> bytes:
             low = (low + 2 * same) % 65521
     pieces.append(b"\x03\x00" + struct.pack(">HH", high, low))
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
-    return b"".join((
-        b"\x89PNG\r\n\x1a\n",
-        _chunk(b"IHDR", header),
-        _chunk(b"PLTE", palette),
-        _chunk(b"IDAT", b"".join(pieces)),
-        _chunk(b"IEND", b""),
-    ))
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            _chunk(b"IHDR", header),
+            _chunk(b"PLTE", palette),
+            _chunk(b"IDAT", b"".join(pieces)),
+            _chunk(b"IEND", b""),
+        )
+    )
 
 
 @lru_cache(maxsize=512)
@@ -219,9 +231,7 @@ def _jpeg(grid: Image.Image, width: int, height: int) -> bytes:
     data = grid.tobytes()
     unique.frombytes(b"".join(data[r * grid.width : (r + 1) * grid.width] for r, _ in runs))
     unique.putpalette(grid.getpalette("RGB") or [])
-    bands = unique.convert("RGB").resize(
-        (width, len(runs) * JPEG_BLOCK), Image.Resampling.NEAREST
-    )
+    bands = unique.convert("RGB").resize((width, len(runs) * JPEG_BLOCK), Image.Resampling.NEAREST)
     out = io.BytesIO()
     bands.save(out, "JPEG", quality=80, subsampling=2, restart_marker_rows=1)
     encoded = bytearray(out.getvalue())

@@ -80,10 +80,13 @@ CREATE TABLE inbox (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     source      text        NOT NULL,
     event_key   text        NOT NULL,
+    subject     text        NOT NULL,  -- what of ours it is about
     body        bytea       NOT NULL,
     received_at timestamptz NOT NULL DEFAULT now(),
     handled_at  timestamptz,
     UNIQUE (source, event_key)
 );
+CREATE INDEX inbox_subject ON inbox (source, subject);
+CREATE INDEX inbox_unhandled ON inbox (source, id) WHERE handled_at IS NULL;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_keys, inbox TO hamyon_app;

@@ -117,11 +117,13 @@ ALTER TABLE pgqueuer_statistics SET (
 -- Adds a job inside the caller's transaction. Higher priorities run first, then older ids.
 CREATE FUNCTION queue_add(
     p_entrypoint text, p_payload text, p_priority integer DEFAULT 0,
-    p_delay interval DEFAULT '0'
+    p_delay interval DEFAULT '0', p_dedupe_key text DEFAULT NULL
 ) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, public AS $$
-    INSERT INTO pgqueuer (priority, status, entrypoint, payload, execute_after)
-    VALUES (p_priority, 'queued', p_entrypoint, convert_to(p_payload, 'UTF8'), now() + p_delay);
+    INSERT INTO pgqueuer (priority, status, entrypoint, payload, execute_after, dedupe_key)
+    VALUES (p_priority, 'queued', p_entrypoint, convert_to(p_payload, 'UTF8'), now() + p_delay,
+        p_dedupe_key)
+    ON CONFLICT DO NOTHING;
 $$;
 
 GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE

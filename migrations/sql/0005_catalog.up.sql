@@ -50,7 +50,7 @@ INSERT INTO models (key, product, engine, name, path_text, path_edit, max_refere
 VALUES
     ('seedream-v4', 'images', 'wavespeed', 'Seedream v4',
         'bytedance/seedream-v4', 'bytedance/seedream-v4/edit', 10,
-        '{"size": {"values": ["1024*1024", "1152*1536", "1280*1280", "1408*1408", "1536*1152", "1600*900", "1920*1080", "2048*2048", "2304*4096", "4096*2304", "4096*4096"], "default": "2048*2048"}}',
+        '{"size": {"values": ["1024*1024", "1152*1536", "1280*1280", "1408*1408", "1536*1152", "1920*1080", "2048*2048", "2304*4096", "4096*2304", "4096*4096"], "default": "2048*2048"}}',
         4, 10, 30, 300, 10),
     ('nano-banana', 'images', 'wavespeed', 'Nano Banana',
         'google/nano-banana/text-to-image', 'google/nano-banana/edit', 10,

@@ -51,6 +51,7 @@ CREATE TABLE jobs (
     lease           uuid,
     lease_until     timestamptz,
     attempts        integer     NOT NULL DEFAULT 0,  -- submissions that surely were not accepted
+    fetches         integer     NOT NULL DEFAULT 0,  -- times that its outputs could not be fetched
     submitted_at    timestamptz,
     polled_at       timestamptz,
     outputs         jsonb       NOT NULL DEFAULT '[]',

@@ -19,10 +19,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import orjson
 import structlog
+from redis.asyncio import Redis
 
 from hamyon.kit import signals
 from hamyon.kit.db import Connection
@@ -93,7 +95,8 @@ class Cache:
         self._entries_max = entries_max
         self._entries: OrderedDict[Id, _Entry] = OrderedDict()
         self._flights: dict[Id, asyncio.Task[Any]] = {}
-        self._tombstones: dict[Id, None] = {}
+        self._running: set[asyncio.Task[Any]] = set()
+        self._tombstones: dict[Id, object] = {}
         self._tombstones_lost_until = 0.0
         self._burial: asyncio.Task[None] | None = None
         self._ends = (
@@ -101,9 +104,7 @@ class Cache:
             heard.subscribe_gap(self.clear),
         )
 
-    async def get(
-        self, namespace: Namespace[T], key: str, load: Callable[[], Awaitable[T]]
-    ) -> T:
+    async def get(self, namespace: Namespace[T], key: str, load: Callable[[], Awaitable[T]]) -> T:
         """The value, loaded once however many ask at the same time. Raises what ``load`` raises."""
         at = (namespace.name, key)
         entry = self._entries.get(at)
@@ -116,6 +117,8 @@ class Cache:
             assert self._namespaces.get(namespace.name) is namespace, "an undeclared namespace"
             flight = asyncio.create_task(self._fill(namespace, at, load))
             self._flights[at] = flight
+            self._running.add(flight)
+            flight.add_done_callback(self._landed)
         # The flight belongs to all who wait: one caller who leaves must not end it for the rest.
         loaded: T = await asyncio.shield(flight)
         return loaded
@@ -133,14 +136,12 @@ class Cache:
         """Stop listening and finish what was begun."""
         for end in self._ends:
             end()
-        begun = [*self._flights.values(), *([self._burial] if self._burial else [])]
+        begun = [*self._running, *([self._burial] if self._burial else [])]
         for task in begun:
             task.cancel()
         await asyncio.gather(*begun, return_exceptions=True)
 
-    async def _fill(
-        self, namespace: Namespace[T], at: Id, load: Callable[[], Awaitable[T]]
-    ) -> T:
+    async def _fill(self, namespace: Namespace[T], at: Id, load: Callable[[], Awaitable[T]]) -> T:
         mine = asyncio.current_task()
         try:
             stored = await self._read(namespace, at)
@@ -153,6 +154,11 @@ class Cache:
         finally:
             if self._flights.get(at) is mine:
                 del self._flights[at]
+
+    def _landed(self, flight: asyncio.Task[Any]) -> None:
+        self._running.discard(flight)
+        if not flight.cancelled():
+            flight.exception()  # Who waited has it; when nobody is left it concerns nobody.
 
     def _keep(self, at: Id, entry: _Entry) -> None:
         self._entries[at] = entry
@@ -221,21 +227,24 @@ class Cache:
             return
         # A key that is dropped again while its tombstone travels needs a new one: it goes last.
         self._tombstones.pop(at, None)
-        self._tombstones[at] = None
+        self._tombstones[at] = object()
         if self._burial is None or self._burial.done():
             self._burial = asyncio.create_task(self._bury(self._link), name="cache-tombstones")
 
     async def _bury(self, link: RedisLink) -> None:
-        life_ms = int(TOMBSTONE_LIFE_S * 1000)
         while self._tombstones:
-            at = next(iter(self._tombstones))
+            at, mark = next(iter(self._tombstones.items()))
             redis_key = self._redis_key(at)
             assert redis_key is not None
+            command = partial(_set_tombstone, redis_key)
             try:
-                await link.call(
-                    lambda redis, redis_key=redis_key: redis.set(redis_key, TOMBSTONE, px=life_ms)
-                )
+                await link.call(command)
             except RedisDown:
                 await asyncio.sleep(0.1)
                 continue
-            self._tombstones.pop(at, None)
+            if self._tombstones.get(at) is mark:
+                del self._tombstones[at]
+
+
+async def _set_tombstone(redis_key: str, redis: Redis) -> None:
+    await redis.set(redis_key, TOMBSTONE, px=int(TOMBSTONE_LIFE_S * 1000))

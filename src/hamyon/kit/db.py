@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar
 
 import asyncpg
 import orjson
@@ -32,6 +32,7 @@ RETRYABLE: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 REFUSAL_SQLSTATE: Final = "HM000"
 """What the SQL function ``refuse`` raises: the error's code as message, its facts as detail."""
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -83,16 +84,30 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
         yield connection
 
 
-async def in_transaction(pool: Pool, use_case: Callable[[Connection], Awaitable[T]]) -> T:
-    """Run a use case in a transaction of its own, anew after a deadlock or serialization failure.
+async def in_transaction(
+    pool: Pool,
+    use_case: Callable[Concatenate[Connection, P], Awaitable[T]],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Run ``use_case(connection, ...)`` in a transaction of its own, as ``with_retries`` does."""
 
-    At most ``ATTEMPTS_MAX`` times; the use case must carry the same keys each time. The last
-    failure is raised as it came.
+    async def attempt() -> T:
+        async with transaction(pool) as connection:
+            return await use_case(connection, *args, **kwargs)
+
+    return await with_retries(attempt)
+
+
+async def with_retries(use_case: Callable[[], Awaitable[T]]) -> T:
+    """Run a use case that is one transaction, anew after a deadlock or serialization failure.
+
+    At most ``ATTEMPTS_MAX`` times; it must carry the same keys each time. The last failure is
+    raised as it came.
     """
     for attempt in range(1, ATTEMPTS_MAX + 1):
         try:
-            async with transaction(pool) as connection:
-                return await use_case(connection)
+            return await use_case()
         except RETRYABLE:
             if attempt == ATTEMPTS_MAX:
                 raise

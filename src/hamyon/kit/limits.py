@@ -140,7 +140,7 @@ class Limiter:
         return frozenset(self._limits)
 
     async def check(self, name: str, key: str) -> Decision:
-        """Count one call of ``key`` against the limit ``name``. Raises KeyError for no such limit."""
+        """Count one call of ``key`` against the limit ``name``. Raises KeyError: no such limit."""
         limit = self._limits[name]
         if self._link is None:
             return self._own.take(name, key, limit)

@@ -26,8 +26,11 @@ from hamyon.kit.settings import Settings
 MASK: Final = "***"
 SECRET_CHARACTERS_MIN: Final = 6
 _SECRET_FIELDS: Final = frozenset(
-    "authorization api_key api-key x-api-key token access_token refresh_token secret password "
-    "init_data signature hash cookie set-cookie".split()
+    [
+        *("authorization", "api_key", "api-key", "x-api-key", "secret", "password"),
+        *("token", "access_token", "refresh_token", "init_data", "signature", "hash"),
+        *("cookie", "set-cookie"),
+    ]
 )
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
@@ -199,7 +202,7 @@ class _Foreign(logging.Handler):
             for processor in self._processors:
                 event = processor(None, record.levelname.lower(), event)
             self._write(event)
-        except Exception:
+        except Exception:  # noqa: BLE001 -- a handler of logging must never raise
             self.handleError(record)
 
 
@@ -246,7 +249,7 @@ def configure(settings: Settings, *, stream: IO[str] | None = None, release: str
         logger.setLevel(logging.WARNING if name == "uvicorn.access" else settings.log_level)
     for name in ("httpx", "httpcore", "urllib3", "asyncio"):
         logging.getLogger(name).setLevel(max(logging.WARNING, _LEVELS[settings.log_level.lower()]))
-    logging.captureWarnings(True)  # noqa: FBT003 -- the standard library's own signature
+    logging.captureWarnings(True)
     return mask
 
 
@@ -258,7 +261,6 @@ def _start_sentry(dsn: str, environment: str, release: str, mask: Mask) -> None:
         dsn=dsn,
         environment=environment,
         release=release or None,
-        send_default_pii=False,
         include_local_variables=False,
         max_request_body_size="never",
         before_send=before,

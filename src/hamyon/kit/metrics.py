@@ -20,7 +20,7 @@ WORK_BUCKETS_S: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120,
 
 
 class Metrics:
-    """Labels are few and bounded: route templates, never paths; models and providers, never people."""
+    """Labels are few and bounded: route templates, never paths; models, never people."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -55,15 +55,20 @@ class Metrics:
             registry=registry,
         )
         self._queue_depth = Gauge(
-            "hamyon_queue_depth", "Entries that wait, by entrypoint.", ("entrypoint",),
+            "hamyon_queue_depth",
+            "Entries that wait, by entrypoint.",
+            ("entrypoint",),
             registry=registry,
         )
         self._queue_oldest = Gauge(
-            "hamyon_queue_oldest_age_seconds", "Age of the oldest entry that waits.",
-            ("entrypoint",), registry=registry,
+            "hamyon_queue_oldest_age_seconds",
+            "Age of the oldest entry that waits.",
+            ("entrypoint",),
+            registry=registry,
         )
         self._audit_findings = Gauge(
-            "hamyon_audit_findings", "Broken invariants that the last audit found.",
+            "hamyon_audit_findings",
+            "Broken invariants that the last audit found.",
             registry=registry,
         )
 
@@ -80,9 +85,7 @@ class Metrics:
         """One job that ended."""
         self._jobs.labels(provider, model, state).observe(duration_s)
 
-    def provider_call(
-        self, provider: str, operation: str, outcome: str, duration_s: float
-    ) -> None:
+    def provider_call(self, provider: str, operation: str, outcome: str, duration_s: float) -> None:
         """One call of a provider."""
         self._provider_calls.labels(provider, operation, outcome).observe(duration_s)
 

@@ -64,7 +64,7 @@ class RedisLink:
         """Raises RedisDown; ``/health`` asks it."""
 
         async def ask(redis: Redis) -> bool:
-            return bool(await redis.execute_command("PING"))
+            return bool(await redis.ping())
 
         await self.call(ask)
 
@@ -92,7 +92,7 @@ class RedisLink:
                 async with asyncio.timeout(self._timeout_s):
                     # Pooled sockets may belong to the Redis that died.
                     await self._redis.connection_pool.disconnect(inuse_connections=False)
-                    await self._redis.execute_command("PING")
+                    await self._redis.ping()
             except (RedisError, OSError, TimeoutError):
                 continue
             _log.info("redis_back", attempts=attempt + 1)

@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 import structlog
@@ -34,6 +34,7 @@ UNREAD_MAX: Final = 100
 
 OnPayload: TypeAlias = Callable[[str], None]
 OnGap: TypeAlias = Callable[[], None]
+Callback = TypeVar("Callback")
 
 
 async def send(connection: Connection, channel: str, payload: str) -> None:
@@ -104,15 +105,15 @@ class Signals:
             self._task = None
 
     def subscribe(self, channel: str, callback: OnPayload) -> Callable[[], None]:
-        """Call ``callback`` for every payload; answers what ends it. Raises KeyError: no channel."""
+        """Call ``callback`` for every payload; answers what ends it. KeyError: no such channel."""
         callbacks = self._callbacks[channel]
         callbacks.append(callback)
-        return lambda: callbacks.remove(callback)
+        return lambda: _remove(callbacks, callback)
 
     def subscribe_gap(self, callback: OnGap) -> Callable[[], None]:
-        """Call ``callback`` when listening stops and again when it is back; answers what ends it."""
+        """Call ``callback`` when listening stops, and when it is back; answers what ends it."""
         self._on_gap.append(callback)
-        return lambda: self._on_gap.remove(callback)
+        return lambda: _remove(self._on_gap, callback)
 
     @asynccontextmanager
     async def watch(self, channel: str, matches: Callable[[str], bool]) -> AsyncIterator[Watch]:
@@ -175,7 +176,8 @@ class Signals:
                         await ended.wait()
                 if not ended.is_set():
                     # A peer that vanished without a word is found only by asking.
-                    await store.ping(connection, timeout_s=PING_TIMEOUT_S)
+                    async with asyncio.timeout(PING_TIMEOUT_S):
+                        await store.database_time(connection)
         finally:
             connection.terminate()
 
@@ -183,12 +185,18 @@ class Signals:
         for callback in tuple(self._callbacks.get(channel, ())):
             try:
                 callback(str(payload))
-            except Exception:
+            except Exception:  # noqa: BLE001 -- one listener must not deafen the others
                 _log.exception("signal_callback_failed", channel=channel)
 
     def _tell_gap(self) -> None:
         for callback in tuple(self._on_gap):
             try:
                 callback()
-            except Exception:
+            except Exception:  # noqa: BLE001 -- as above
                 _log.exception("gap_callback_failed")
+
+
+def _remove(callbacks: list[Callback], callback: Callback) -> None:
+    """Ending twice is no mistake."""
+    with contextlib.suppress(ValueError):
+        callbacks.remove(callback)

@@ -28,7 +28,7 @@ _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f\\#?%*:|\"<>]|[\ud800-\udfff]")
 _Store: TypeAlias = LocalStore | S3Store
 
 
-class StorageFailed(Exception):  # noqa: N818 -- named like the project's other refusals
+class StorageFailed(Exception):
     """The disk or the bucket did not do it; nothing that was written can be seen."""
 
 
@@ -103,7 +103,7 @@ class Storage:
             if measured.failure is not None:
                 raise measured.failure from None
             raise StorageFailed(f"writing {path}: {error}") from error
-        except BaseException:
+        except Exception:
             if measured.failure is not None:
                 raise measured.failure from None
             raise
@@ -206,7 +206,7 @@ class _Measured:
     def __init__(self, chunks: AsyncIterable[bytes], limit_bytes: int) -> None:
         self._chunks = chunks
         self._limit_bytes = limit_bytes
-        self.failure: BaseException | None = None
+        self.failure: Exception | None = None
 
     async def pieces(self) -> AsyncIterator[bytes]:
         taken = 0
@@ -216,7 +216,7 @@ class _Measured:
                 if taken > self._limit_bytes:
                     raise FileTooLarge(self._limit_bytes)  # noqa: TRY301 -- kept just below
                 yield chunk
-        except BaseException as error:
+        except Exception as error:
             self.failure = error
             raise
 
@@ -244,5 +244,6 @@ async def _pieces(path: str, result: obstore.GetResult) -> AsyncIterator[bytes]:
 
 
 async def _nothing() -> AsyncIterator[bytes]:
-    return
-    yield b""
+    none: tuple[bytes, ...] = ()
+    for piece in none:
+        yield piece

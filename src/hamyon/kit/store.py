@@ -43,50 +43,47 @@ async def answer_key(
 
 
 async def store_event(
-    connection: Connection | Pool, *, source: str, event_key: str, body: bytes
+    connection: Connection | Pool, *, source: str, event_key: str, subject: str, body: bytes
 ) -> int | None:
-    """Keep an outside event as it came. Its id, or None when it is here already."""
+    """Keep an outside event as it came. Its id, or None when it is here already.
+
+    ``subject`` names what of ours it is about, an order's job for example.
+    """
     return cast(
         "int | None",
         await connection.fetchval(
             """
-            INSERT INTO inbox (source, event_key, body) VALUES ($1, $2, $3)
+            INSERT INTO inbox (source, event_key, subject, body) VALUES ($1, $2, $3, $4)
             ON CONFLICT DO NOTHING RETURNING id
             """,
             source,
             event_key,
+            subject,
             body,
         ),
     )
 
 
-async def mark_handled(connection: Connection, *, source: str, event_key: str) -> None:
-    """Say that an event has had its effect."""
+async def events_about(
+    connection: Connection | Pool, *, source: str, subject: str
+) -> Sequence[bytes]:
+    """The bodies of the events about one thing of ours, oldest first."""
+    rows = await connection.fetch(
+        "SELECT body FROM inbox WHERE source = $1 AND subject = $2 ORDER BY id", source, subject
+    )
+    return [row["body"] for row in rows]
+
+
+async def mark_handled(connection: Connection | Pool, *, source: str, subject: str) -> None:
+    """Say that the events about a thing have had their effect."""
     await connection.execute(
         """
         UPDATE inbox SET handled_at = now()
-        WHERE source = $1 AND event_key = $2 AND handled_at IS NULL
+        WHERE source = $1 AND subject = $2 AND handled_at IS NULL
         """,
         source,
-        event_key,
+        subject,
     )
-
-
-async def unhandled_events(
-    connection: Connection, *, source: str, older_than: timedelta, limit: int
-) -> Sequence[tuple[str, bytes]]:
-    """Events whose effect is still missing, oldest first: ``(event_key, body)``."""
-    rows = await connection.fetch(
-        """
-        SELECT event_key, body FROM inbox
-        WHERE source = $1 AND handled_at IS NULL AND received_at < now() - $2::interval
-        ORDER BY id LIMIT $3
-        """,
-        source,
-        older_than,
-        limit,
-    )
-    return [(row["event_key"], row["body"]) for row in rows]
 
 
 async def add_job(
@@ -96,10 +93,11 @@ async def add_job(
     *,
     priority: int = 0,
     delay: timedelta = timedelta(0),
+    dedupe_key: str | None = None,
 ) -> None:
-    """Queue a job in the caller's transaction."""
+    """Queue a job in the caller's transaction; no second one while ``dedupe_key`` waits or runs."""
     await connection.execute(
-        "SELECT queue_add($1, $2, $3, $4)", entrypoint, payload, priority, delay
+        "SELECT queue_add($1, $2, $3, $4, $5)", entrypoint, payload, priority, delay, dedupe_key
     )
 
 

@@ -12,6 +12,32 @@ class InsufficientFunds(HamyonError):
     status = 402
 
 
+class InvalidAmount(HamyonError):
+    """An amount under ``least``, which is 1 where something must move and 0 where nothing may."""
+
+    code = "invalid_amount"
+    status = 422
+
+
+class AmountTooLarge(HamyonError):
+    """An amount, or the balance that it would make, is beyond ``limit`` (``AMOUNT_LIMIT``)."""
+
+    code = "amount_too_large"
+    status = 422
+
+
+class InvalidTransfer(HamyonError):
+    """The lines make no transfer; ``problem`` says why.
+
+    ``too_few_lines``, ``empty_line`` (nothing moves, or no account is named), ``unknown_role``,
+    ``account_twice`` (a transfer to oneself too), ``unbalanced``, ``more_than_owed`` (a debt would
+    turn into money), ``nothing_to_undo``.
+    """
+
+    code = "invalid_transfer"
+    status = 422
+
+
 class HoldNotFound(NotFound):
     code = "hold_not_found"
 

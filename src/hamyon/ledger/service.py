@@ -10,16 +10,35 @@ import orjson
 
 from hamyon.kit.db import Connection, Pool
 from hamyon.ledger import store
-from hamyon.ledger.types import DEBT, Balance, Finding, LedgerLine, Line, Transfer, TransferKind
+from hamyon.ledger.errors import AmountTooLarge
+from hamyon.ledger.types import (
+    AMOUNT_LIMIT,
+    DEBT,
+    WALLET,
+    Balance,
+    Finding,
+    LedgerLine,
+    Line,
+    Transfer,
+    TransferKind,
+)
+
+
+def _refuse_too_large(*amounts: int) -> None:
+    # Beyond 64 bits the driver could not even send the amount for the database to refuse it.
+    if any(abs(amount) > AMOUNT_LIMIT for amount in amounts):
+        raise AmountTooLarge(limit=AMOUNT_LIMIT)
 
 
 async def open_hold(
     connection: Connection, *, user_id: int, asset: str, amount: int, key: str
 ) -> int:
-    """Set ``amount`` aside for an order; returns what is still available.
+    """Set ``amount`` aside for an order; returns what was available afterwards.
 
-    Raises InsufficientFunds, IdempotencyMismatch.
+    The same key again holds nothing more and returns the same.
+    Raises InsufficientFunds, IdempotencyMismatch, InvalidAmount, AmountTooLarge.
     """
+    _refuse_too_large(amount)
     return await store.open_hold(connection, user_id=user_id, asset=asset, amount=amount, key=key)
 
 
@@ -35,9 +54,11 @@ async def capture(
 ) -> bool:
     """End a hold: ``amount`` goes to ``to_role``, the rest comes back and pays off debt first.
 
-    True when this call ended it, False when it had ended with this amount already.
-    Raises HoldNotFound, HoldClosed, HoldExceeded.
+    True when this call ended it, False when this same call had ended it before. Raises
+    HoldNotFound, HoldExceeded, InvalidAmount, AmountTooLarge; IdempotencyMismatch when
+    ``transfer_key`` stands for another input; HoldClosed when the hold ended in another way.
     """
+    _refuse_too_large(amount)
     return await store.capture(
         connection,
         key=hold_key,
@@ -66,8 +87,9 @@ async def post(connection: Connection, transfer: Transfer) -> bool:
     """Post a transfer; money that comes into a wallet pays off debt first.
 
     False when the key was posted before with the same input. Raises InsufficientFunds,
-    IdempotencyMismatch.
+    IdempotencyMismatch, InvalidTransfer, AmountTooLarge.
     """
+    _refuse_too_large(*(line.amount for line in transfer.lines))
     return await store.post(connection, transfer, input_hash=input_hash(transfer))
 
 
@@ -91,7 +113,7 @@ async def grant(
     reference: str | None = None,
 ) -> bool:
     """Give ``amount`` to a person out of a system account; a negative amount takes it."""
-    lines = (Line(user_id, "wallet", asset, amount), Line(None, from_role, asset, -amount))
+    lines = (Line(user_id, WALLET, asset, amount), Line(None, from_role, asset, -amount))
     return await post(connection, Transfer(kind, key, actor, lines, reason, reference))
 
 
@@ -110,8 +132,10 @@ async def claw_back(
 ) -> int:
     """Take ``amount`` back: what is available from the wallet, the rest as a debt.
 
-    Returns the debt that it made. Nothing spendable goes negative.
+    Returns the debt that it made; the same key again returns the same. Nothing spendable goes
+    negative. Raises IdempotencyMismatch, InvalidAmount, AmountTooLarge.
     """
+    _refuse_too_large(amount)
     return await store.claw_back(
         connection,
         user_id=user_id,
@@ -135,7 +159,11 @@ async def reverse(
     reason: str,
     kind: TransferKind = TransferKind.REFUND,
 ) -> bool:
-    """Undo a transfer whole, once. Raises TransferNotFound, AlreadyReversed, InsufficientFunds."""
+    """Undo a transfer whole, once. False when this key undid it before.
+
+    A debt that was paid off in the meantime comes back to the wallet. Raises TransferNotFound,
+    AlreadyReversed, InsufficientFunds, IdempotencyMismatch, InvalidTransfer.
+    """
     return await store.reverse(
         connection, of_key=of_key, key=key, kind=kind, actor=actor, reason=reason
     )
@@ -168,5 +196,9 @@ async def history(
 
 
 async def audit(connection: Connection | Pool, since: datetime | None = None) -> Sequence[Finding]:
-    """The ledger's broken invariants: sums, cached balances, overdrafts. Empty is sound."""
+    """The ledger's broken invariants: sums, cached balances, overdrafts, debts, reversals.
+
+    Empty is sound. Rows carry the time at which their transaction began: ``since`` must reach back
+    by the longest transaction, or one that committed late is missed until the next whole audit.
+    """
     return await store.audit(connection, since=since)

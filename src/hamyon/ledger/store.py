@@ -10,10 +10,13 @@ from hamyon.kit.db import Connection, Pool, refusals
 from hamyon.kit.errors import HamyonError, IdempotencyMismatch
 from hamyon.ledger.errors import (
     AlreadyReversed,
+    AmountTooLarge,
     HoldClosed,
     HoldExceeded,
     HoldNotFound,
     InsufficientFunds,
+    InvalidAmount,
+    InvalidTransfer,
     TransferNotFound,
 )
 from hamyon.ledger.types import Balance, Finding, LedgerLine, Transfer
@@ -22,11 +25,14 @@ REFUSALS: dict[str, type[HamyonError]] = {
     kind.code: kind
     for kind in (
         AlreadyReversed,
+        AmountTooLarge,
         HoldClosed,
         HoldExceeded,
         HoldNotFound,
         IdempotencyMismatch,
         InsufficientFunds,
+        InvalidAmount,
+        InvalidTransfer,
         TransferNotFound,
     )
 }
@@ -35,7 +41,7 @@ REFUSALS: dict[str, type[HamyonError]] = {
 async def open_hold(
     connection: Connection, *, user_id: int, asset: str, amount: int, key: str
 ) -> int:
-    """Hold ``amount``; returns what is still available."""
+    """Hold ``amount``; returns what was available afterwards."""
     with refusals(REFUSALS):
         available = await connection.fetchval(
             "SELECT ledger_open_hold($1, $2, $3, $4)", user_id, asset, amount, key
@@ -183,17 +189,16 @@ async def history(
 
 async def transferred(connection: Connection | Pool, *, reference: str, kind: str) -> int:
     """What transfers of one kind brought into wallets for ``reference``, in minor units."""
-    return cast(
-        "int",
-        await connection.fetchval(
-            """
-            SELECT coalesce(sum(amount), 0)::bigint FROM transfer_totals
-            WHERE reference = $1 AND kind = $2 AND role = 'wallet'
-            """,
-            reference,
-            kind,
-        ),
+    total = await connection.fetchval(
+        """
+        SELECT coalesce(sum(amount), 0) FROM transfer_totals
+        WHERE reference = $1 AND kind = $2 AND role = 'wallet'
+        """,
+        reference,
+        kind,
     )
+    # A sum is numeric: many large amounts together may pass 64 bits.
+    return int(total)
 
 
 async def moved_since(
@@ -203,8 +208,8 @@ async def moved_since(
     rows = await connection.fetch(
         """
         SELECT t.kind, a.asset,
-               coalesce(sum(e.amount) FILTER (WHERE e.amount > 0), 0)::bigint AS gained,
-               coalesce(-sum(e.amount) FILTER (WHERE e.amount < 0), 0)::bigint AS lost
+               coalesce(sum(e.amount) FILTER (WHERE e.amount > 0), 0) AS gained,
+               coalesce(-sum(e.amount) FILTER (WHERE e.amount < 0), 0) AS lost
         FROM transfers t
         JOIN ledger_entries e ON e.transfer_id = t.id
         JOIN accounts a ON a.id = e.account_id AND a.role = 'wallet'
@@ -213,66 +218,110 @@ async def moved_since(
         """,
         since,
     )
-    return [(row["kind"], row["asset"], row["gained"], row["lost"]) for row in rows]
+    return [(row["kind"], row["asset"], int(row["gained"]), int(row["lost"])) for row in rows]
 
 
 async def audit(connection: Connection | Pool, *, since: datetime | None) -> Sequence[Finding]:
     """The ledger's broken invariants; ``since`` looks only at what changed from then on."""
-    rows = await connection.fetch(
-        """
-        WITH recent AS (
-            SELECT id FROM transfers WHERE $1::timestamptz IS NULL OR created_at >= $1
-        ), touched AS (
-            SELECT id, user_id, role, posted, held FROM accounts
-            WHERE user_id IS NOT NULL AND ($1::timestamptz IS NULL OR id IN (
-                SELECT e.account_id FROM ledger_entries e JOIN recent ON recent.id = e.transfer_id
-                UNION
-                SELECT account_id FROM holds
-                WHERE created_at >= $1 OR (state <> 'open' AND closed_at >= $1)))
-        )
-        SELECT 'transfer_balances' AS check, t.id::text AS subject,
-               format('%s entries, sums %s', coalesce(e.n, 0), e.sums) AS detail
-        FROM recent t
-        LEFT JOIN LATERAL (
-            SELECT sum(n) AS n, array_agg(total) AS sums, bool_or(total <> 0) AS uneven
-            FROM (
-                SELECT count(*) AS n, sum(x.amount) AS total
-                FROM ledger_entries x JOIN accounts a ON a.id = x.account_id
-                WHERE x.transfer_id = t.id GROUP BY a.asset
-            ) per_asset
-        ) e ON true
-        WHERE coalesce(e.n, 0) < 2 OR e.uneven
-        UNION ALL
-        SELECT 'posted_is_sum_of_entries', a.id::text,
-               format('posted %s, sum %s', a.posted, s.total)
-        FROM touched a
-        CROSS JOIN LATERAL (
-            SELECT coalesce(sum(amount), 0) AS total FROM ledger_entries WHERE account_id = a.id) s
-        WHERE a.posted <> s.total
-        UNION ALL
-        SELECT 'held_is_sum_of_open_holds', a.id::text, format('held %s, open %s', a.held, s.total)
-        FROM touched a
-        CROSS JOIN LATERAL (
-            SELECT coalesce(sum(amount), 0) AS total FROM holds
-            WHERE account_id = a.id AND state = 'open') s
-        WHERE a.held <> s.total
-        UNION ALL
-        SELECT 'nothing_overdrawn', a.id::text, format('posted %s, held %s', a.posted, a.held)
-        FROM touched a
-        WHERE (a.role = 'wallet' AND a.posted - a.held < 0) OR (a.role = 'debt' AND a.posted > 0)
-        UNION ALL
-        SELECT 'last_balance_is_posted', a.id::text,
-               format('last balance %s, posted %s', l.balance_after, a.posted)
-        FROM touched a
-        CROSS JOIN LATERAL (
-            SELECT balance_after FROM ledger_entries WHERE account_id = a.id
-            ORDER BY id DESC LIMIT 1) l
-        WHERE l.balance_after IS DISTINCT FROM a.posted
-        UNION ALL
-        SELECT 'entry_has_account', e.id::text, format('account %s', e.account_id)
-        FROM recent JOIN ledger_entries e ON e.transfer_id = recent.id
-        WHERE NOT EXISTS (SELECT FROM accounts a WHERE a.id = e.account_id)
-        """,
-        since,
-    )
+    rows = await connection.fetch(AUDIT, since)
     return [Finding(row["check"], row["subject"], row["detail"]) for row in rows]
+
+
+# One statement, so that all of it sees one moment. An open hold may have been made at any time, and
+# a closed one is found by when it closed: both ways have an index, the time of making has none.
+AUDIT = """
+WITH recent AS (
+    SELECT id, reverses FROM transfers WHERE $1::timestamptz IS NULL OR created_at >= $1
+), touched AS (
+    SELECT id, user_id, asset, role, posted, held FROM accounts
+    WHERE user_id IS NOT NULL AND ($1::timestamptz IS NULL OR id IN (
+        SELECT e.account_id FROM ledger_entries e JOIN recent ON recent.id = e.transfer_id
+        UNION
+        SELECT account_id FROM holds WHERE state = 'open'
+        UNION
+        SELECT account_id FROM holds WHERE state <> 'open' AND closed_at >= $1))
+)
+SELECT 'transfer_balances' AS check, t.id::text AS subject,
+       format('%s entries, sums %s', coalesce(e.n, 0), e.sums) AS detail
+FROM recent t
+LEFT JOIN LATERAL (
+    SELECT sum(n) AS n, array_agg(total) AS sums, bool_or(total <> 0) AS uneven
+    FROM (
+        SELECT count(*) AS n, sum(x.amount) AS total
+        FROM ledger_entries x JOIN accounts a ON a.id = x.account_id
+        WHERE x.transfer_id = t.id GROUP BY a.asset
+    ) per_asset
+) e ON true
+WHERE coalesce(e.n, 0) < 2 OR e.uneven
+UNION ALL
+SELECT 'posted_is_sum_of_entries', a.id::text, format('posted %s, sum %s', a.posted, s.total)
+FROM touched a
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(amount), 0) AS total FROM ledger_entries WHERE account_id = a.id) s
+WHERE a.posted <> s.total
+UNION ALL
+SELECT 'held_is_sum_of_open_holds', a.id::text, format('held %s, open %s', a.held, s.total)
+FROM touched a
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(amount), 0) AS total FROM holds
+    WHERE account_id = a.id AND state = 'open') s
+WHERE a.held <> s.total
+UNION ALL
+SELECT 'nothing_overdrawn', a.id::text, format('posted %s, held %s', a.posted, a.held)
+FROM touched a
+WHERE (a.role = 'wallet' AND a.posted - a.held < 0) OR (a.role = 'debt' AND a.posted > 0)
+UNION ALL
+SELECT 'debt_is_paid_first', w.id::text,
+       format('available %s, debt %s', w.posted - w.held, d.posted)
+FROM touched w
+JOIN accounts d ON d.user_id = w.user_id AND d.asset = w.asset AND d.role = 'debt'
+WHERE w.role = 'wallet' AND w.posted - w.held > 0 AND d.posted < 0
+UNION ALL
+SELECT 'last_balance_is_posted', a.id::text,
+       format('last balance %s, posted %s', l.balance_after, a.posted)
+FROM touched a
+CROSS JOIN LATERAL (
+    SELECT balance_after FROM ledger_entries WHERE account_id = a.id
+    ORDER BY id DESC LIMIT 1) l
+WHERE l.balance_after IS DISTINCT FROM a.posted
+UNION ALL
+SELECT 'balance_follows_the_one_before', e.id::text,
+       format('before %s, amount %s, after %s', p.balance_after, e.amount, e.balance_after)
+FROM recent
+JOIN ledger_entries e ON e.transfer_id = recent.id
+JOIN accounts a ON a.id = e.account_id
+LEFT JOIN LATERAL (
+    SELECT x.balance_after FROM ledger_entries x
+    WHERE x.account_id = e.account_id AND x.id < e.id ORDER BY x.id DESC LIMIT 1) p
+    ON a.user_id IS NOT NULL
+WHERE e.balance_after IS DISTINCT FROM
+    CASE WHEN a.user_id IS NOT NULL THEN coalesce(p.balance_after, 0) + e.amount END
+UNION ALL
+SELECT 'entry_has_account', e.id::text, format('account %s', e.account_id)
+FROM recent JOIN ledger_entries e ON e.transfer_id = recent.id
+WHERE NOT EXISTS (SELECT FROM accounts a WHERE a.id = e.account_id)
+UNION ALL
+SELECT 'entry_has_transfer', e.id::text, format('transfer %s', e.transfer_id)
+FROM ledger_entries e
+WHERE $1::timestamptz IS NULL
+  AND NOT EXISTS (SELECT FROM transfers t WHERE t.id = e.transfer_id)
+UNION ALL
+SELECT 'reversal_mirrors', recent.id::text,
+       format('user %s, %s %s: off by %s', s.user_id, s.asset, s.side, s.total)
+FROM recent
+CROSS JOIN LATERAL (
+    SELECT a.user_id, a.asset, CASE WHEN a.user_id IS NULL THEN a.role ELSE 'person' END AS side,
+           sum(e.amount) AS total
+    FROM ledger_entries e JOIN accounts a ON a.id = e.account_id
+    WHERE e.transfer_id IN (recent.id, recent.reverses) GROUP BY 1, 2, 3
+) s
+WHERE recent.reverses IS NOT NULL AND s.total <> 0
+UNION ALL
+SELECT 'hold_is_whole', h.id::text,
+       format('%s: captured %s of %s', h.state, h.captured, h.amount)
+FROM holds h
+WHERE ($1::timestamptz IS NULL OR (h.state <> 'open' AND h.closed_at >= $1))
+  AND NOT CASE h.state
+        WHEN 'captured' THEN h.captured BETWEEN 1 AND h.amount
+        ELSE h.captured = 0 END
+"""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 
 class TransferKind(StrEnum):
@@ -28,6 +29,10 @@ class TransferKind(StrEnum):
 
 WALLET = "wallet"
 DEBT = "debt"
+
+AMOUNT_LIMIT: Final = 2**53 - 1
+"""The largest amount and the largest balance, in minor units: what all readers of JSON keep exact.
+The database enforces the same number (migration 0004)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal, NewType, Protocol
 from uuid import UUID
 
-from hamyon.kit.db import Connection
+from hamyon.kit.db import Connection, Pool
+from hamyon.kit.metrics import Metrics
+from hamyon.kit.queue import Waker
+from hamyon.kit.settings import Settings
+from hamyon.kit.storage import Storage
+from hamyon.ledger.types import TransferKind
 
 OrderId = NewType("OrderId", UUID)
 JobId = NewType("JobId", UUID)
@@ -129,8 +135,8 @@ class Failed:
     """It did not and will not work. ``retryable`` says whether the same request may be sent anew.
 
     ``outage`` marks failures of the provider as a whole (5xx, refused connections, its rate
-    limit), which the breaker counts; a bad parameter is not one. ``retry_after_s`` is the
-    provider's own wish.
+    limit), which the breaker counts; a bad parameter is not one. A poll that answers with an
+    outage says nothing about the job: it is asked again. ``retry_after_s`` is the provider's wish.
     """
 
     code: str
@@ -203,6 +209,10 @@ class Engine(Protocol):
         """The bytes of an output in pieces. Raises ``orders.errors.DownloadFailed``."""
         ...
 
+    def job_id_of_event(self, body: bytes) -> str | None:
+        """The provider's job id in one of its verified events; None when there is none."""
+        ...
+
     async def balance_micro_usd(self) -> int | None:
         """What is left of our money there; None when the provider does not say."""
         ...
@@ -233,6 +243,7 @@ class Job:
     outputs: Sequence[StoredOutput]
     error_code: str | None
     error_message: str | None
+    error_retryable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +254,7 @@ class Order:
     user_id: int
     product: str
     model_key: str
+    engine: str
     state: OrderState
     input: Mapping[str, object]
     asset: str
@@ -278,3 +290,148 @@ class ProductRules(Protocol):
     def delivery(self, order: Order) -> Mapping[str, object]:
         """The facts of the notice that tells the person."""
         ...
+
+    @property
+    def transfer_kind(self) -> TransferKind:
+        """As what a charge stands in the person's history."""
+        ...
+
+
+# --- working on jobs ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job that this worker may work on until ``lease`` runs out. ``was`` is its state before."""
+
+    job_id: JobId
+    order_id: OrderId
+    lease: UUID
+    was: JobState
+    engine: str
+    provider_path: str
+    provider_job_id: str | None
+    attempts: int
+    fetches: int
+    submitted_at: datetime | None
+    model_key: str
+    input: Mapping[str, object]
+    priority: int
+    created_at: datetime
+    settled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Another worker has the job for another ``for_s`` seconds."""
+
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnd:
+    """How a job ended."""
+
+    state: Literal[JobState.SUCCEEDED, JobState.REFUSED, JobState.FAILED, JobState.CANCELED]
+    outputs: Sequence[StoredOutput] = ()
+    error_code: str | None = None
+    error_message: str | None = None
+    error_retryable: bool = False
+    cost_micro_usd: int | None = None
+
+
+class OutageBook(Protocol):
+    """How providers stand: paused by operators, or kept closed by the breaker.
+
+    The catalogue keeps it; one worker's bad news is every process's.
+    """
+
+    async def closed_for_s(self, engine: str) -> float:
+        """Seconds for which no new order is taken for it; 0 when it is open."""
+        ...
+
+    async def wait_s(self, engine: str) -> float:
+        """Seconds that a worker must wait before it calls it; 0: call now.
+
+        After an outage one worker at a time gets 0, to try.
+        """
+        ...
+
+    async def note_outage(self, engine: str, error: str) -> None:
+        """The provider as a whole failed."""
+        ...
+
+    async def note_success(self, engine: str) -> None:
+        """The provider answered."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderEvent:
+    """A provider's webhook that proved to be genuine."""
+
+    event_id: str
+    provider_job_id: str
+
+
+class EventVerifier(Protocol):
+    """An engine whose provider tells us by webhook."""
+
+    async def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> ProviderEvent | None:
+        """The event, or None for what the provider did not sign."""
+        ...
+
+
+class Needs(Protocol):
+    """What the tasks and routes of orders need; wiring's one object satisfies it."""
+
+    @property
+    def pool(self) -> Pool: ...
+    @property
+    def storage(self) -> Storage: ...
+    @property
+    def waker(self) -> Waker: ...
+    @property
+    def engines(self) -> Mapping[str, Engine]: ...
+    @property
+    def rules(self) -> Mapping[str, ProductRules]: ...
+    @property
+    def outages(self) -> OutageBook: ...
+    @property
+    def slots(self) -> Slots: ...
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def metrics(self) -> Metrics: ...
+
+    @property
+    def verifiers(self) -> Mapping[str, EventVerifier]: ...
+
+    def callback_url(self, engine: str, job_id: JobId) -> str | None:
+        """Where a provider may tell us about a job; None when nobody can reach us."""
+        ...
+
+    def is_callback(self, engine: str, job_id: JobId, token: str) -> bool:
+        """Whether ``token`` is the one that ``callback_url`` gave out."""
+        ...
+
+
+class Slots:
+    """Counts the open calls per engine in this process, so that one that hangs takes no more than
+    its share of the worker."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, int] = {}
+
+    @contextmanager
+    def take(self, engine: Engine) -> Iterator[bool]:
+        """Yields whether there was room; gives the place back at the end."""
+        count = self._open.get(engine.name, 0)
+        if count >= engine.max_in_flight:
+            yield False
+            return
+        self._open[engine.name] = count + 1
+        try:
+            yield True
+        finally:
+            self._open[engine.name] -= 1

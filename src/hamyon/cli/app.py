@@ -1,0 +1,192 @@
+"""``hamyon``: what it can be told, and how failures are said."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+import uvloop
+from pydantic import ValidationError
+from rich.console import Console
+
+from hamyon import __version__
+from hamyon.kit.errors import HamyonError
+from hamyon.kit.settings import Settings
+from hamyon.kit.texts import text
+
+app = typer.Typer(
+    name="hamyon",
+    help="A Telegram-first backend for services that people pay for in credits.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+keys_app = typer.Typer(help="Keys of services: create, rotate, revoke, list.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+
+errors = Console(stderr=True)
+
+SandboxOption = Annotated[
+    bool, typer.Option("--sandbox", help="Play the vendors on this machine, too.")
+]
+
+
+class Failure(Exception):
+    """Something that the person at the terminal can mend; the sentence says how."""
+
+
+def main() -> None:
+    """Run the command line; what goes wrong is one sentence, not a traceback."""
+    from hamyon.cli.parts import KNOWN_FAILURES
+
+    try:
+        app()
+    except (Failure, *KNOWN_FAILURES) as failure:
+        errors.print(f"[bold red]hamyon:[/] {failure}", highlight=False)
+        sys.exit(1)
+    except HamyonError as refusal:
+        errors.print(f"[bold red]hamyon:[/] {text('en', f'error.{refusal.code}', refusal.facts)}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def load_settings() -> Settings:
+    """The settings, or a Failure that names each wrong one."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"  {'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+            for problem in error.errors()
+        ]
+        raise Failure("some settings cannot be used:\n" + "\n".join(lines)) from None
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run a command on uvloop."""
+    uvloop.run(work)
+
+
+@app.command()
+def up(sandbox: SandboxOption = False) -> None:
+    """Start everything in one process: database, migrations, API and worker."""
+    from hamyon.cli.serve import Roles, serve
+
+    run(serve(load_settings(), Roles(api=True, worker=True, banner=True), sandbox=sandbox))
+
+
+@app.command()
+def api() -> None:
+    """Serve HTTP only."""
+    from hamyon.cli.serve import Roles, serve
+
+    run(serve(load_settings(), Roles(api=True)))
+
+
+@app.command()
+def worker() -> None:
+    """Work on the queue and the schedules only."""
+    from hamyon.cli.serve import Roles, serve
+
+    run(serve(load_settings(), Roles(worker=True)))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest version."""
+    from hamyon.cli.operate import migrate as work
+
+    run(work(load_settings()))
+
+
+@app.command()
+def audit() -> None:
+    """Look for broken invariants of the money; exit with 1 when there is one."""
+    from hamyon.cli.operate import audit as work
+
+    run(work(load_settings()))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is set, what works, and what to do about what does not."""
+    from hamyon.cli.doctor import doctor as work
+
+    run(work(load_settings()))
+
+
+@app.command()
+def demo(
+    pictures: Annotated[
+        list[Path] | None, typer.Argument(help="Photos that the picture is made from.")
+    ] = None,
+    prompt: Annotated[str, typer.Option(help="What is to be seen.")] = (
+        "a red fox in a snowy forest at sunset"
+    ),
+    model: Annotated[str, typer.Option(help="A key of `GET /api/v1/models`.")] = "seedream-v4",
+    size: Annotated[str | None, typer.Option(help="Width*height.")] = None,
+    out: Annotated[Path, typer.Option(help="Where the pictures go.")] = Path("demo"),
+    sandbox: SandboxOption = False,
+) -> None:
+    """Order a picture as a service would, and show what it cost."""
+    from hamyon.cli.demo import Wish, demo as work
+
+    wish = Wish(tuple(pictures or ()), prompt, model, size, out)
+    run(work(load_settings(), wish, sandbox=sandbox))
+
+
+# --- keys of services -----------------------------------------------------------------------------
+
+NameArgument = Annotated[str, typer.Argument(help="The key's name.")]
+ScopesOption = Annotated[str, typer.Option(help="Scopes, separated by commas.")]
+DEFAULT_SCOPES: Final = "users,media,orders,payments,rewards,traffic"
+
+
+@keys_app.command("create")
+def keys_create(
+    name: NameArgument,
+    scopes: ScopesOption = DEFAULT_SCOPES,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Days until it expires.")] = 365,
+) -> None:
+    """Make a key; its secret is shown this once."""
+    from hamyon.cli import keys
+
+    run(keys.create(load_settings(), name, scopes, days))
+
+
+@keys_app.command("rotate")
+def keys_rotate(
+    name: NameArgument,
+    overlap_h: Annotated[
+        int, typer.Option(min=0, max=720, help="Hours for which the old one still works.")
+    ] = 24,
+) -> None:
+    """Make a second key of the same name; the old one ends after the overlap."""
+    from hamyon.cli import keys
+
+    run(keys.rotate(load_settings(), name, overlap_h))
+
+
+@keys_app.command("revoke")
+def keys_revoke(name: NameArgument) -> None:
+    """End every key of this name, now and everywhere."""
+    from hamyon.cli import keys
+
+    run(keys.revoke(load_settings(), name))
+
+
+@keys_app.command("list")
+def keys_list() -> None:
+    """Show the keys, without their secrets."""
+    from hamyon.cli import keys
+
+    run(keys.show(load_settings()))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)

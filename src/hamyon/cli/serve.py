@@ -1,0 +1,190 @@
+"""One supervised start of whatever roles a process plays."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import uvicorn
+from rich.console import Console
+from rich.panel import Panel
+
+from hamyon import __version__
+from hamyon.cli import parts
+from hamyon.cli.app import Failure
+from hamyon.kit import log
+from hamyon.kit.queue import Worker
+from hamyon.kit.settings import Settings
+from hamyon.surfaces.http.app import create_app
+from hamyon.surfaces.worker.run import create_worker
+from hamyon.wiring import Deps, open_deps
+
+STOP_S: Final = 15.0
+"""How long work in hand may take after Ctrl-C before it is left to the next start."""
+BACKLOG: Final = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """What a process does."""
+
+    api: bool = False
+    worker: bool = False
+    banner: bool = False
+
+
+async def serve(settings: Settings, roles: Roles, *, sandbox: bool = False) -> None:
+    """Run until SIGINT or SIGTERM, then stop cleanly. Raises Failure for a port that is taken."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    async with running(settings, roles, sandbox=sandbox) as ready:
+        if roles.banner:
+            _banner(ready)
+        ended = asyncio.create_task(ready.ended())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        ended.cancel()
+        if roles.banner:
+            Console().print("\nStopping; work in hand is finished first.")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What was started, with the settings that hold for it."""
+
+    settings: Settings
+    deps: Deps
+    tasks: tuple[asyncio.Task[None], ...]
+
+    async def ended(self) -> None:
+        """Returns when a part ends by itself, which none should."""
+        await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, roles: Roles, *, sandbox: bool = False
+) -> AsyncIterator[Running]:
+    """Everything that the roles need, started, and stopped again in the opposite order."""
+    async with AsyncExitStack() as stack:
+        listener = _listener(settings) if roles.api else None
+        if listener is not None:
+            stack.callback(listener.close)
+            settings = settings.model_copy(update={"port": listener.getsockname()[1]})
+        if sandbox:
+            settings = await stack.enter_async_context(parts.sandbox(settings))
+        settings = parts.with_local_keys(settings)
+        log.configure(settings, release=__version__)
+        dsn = await stack.enter_async_context(parts.database(settings))
+        deps = await stack.enter_async_context(open_deps(settings, dsn))
+        tasks: list[asyncio.Task[None]] = []
+        if roles.worker:
+            worker = create_worker(deps)
+            tasks.append(asyncio.create_task(worker.run(), name="worker"))
+            stack.push_async_callback(_stop_worker, worker, tasks[-1])
+        if listener is not None:
+            server = _Server(_config(deps))
+            tasks.append(asyncio.create_task(server.serve([listener]), name="api"))
+            stack.push_async_callback(_stop_server, server, tasks[-1])
+            await _listening(server, tasks[-1])
+        yield Running(settings, deps, tuple(tasks))
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to the supervisor, which stops the worker, too."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _config(deps: Deps) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(deps),
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=int(STOP_S),
+    )
+
+
+def _listener(settings: Settings) -> socket.socket:
+    """Bound before anything is started, so that a taken port is said at once."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise Failure(
+            f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); "
+            "stop what uses the port, or set PORT to another one"
+        ) from None
+    return listener
+
+
+async def _listening(server: uvicorn.Server, task: asyncio.Task[None]) -> None:
+    while not server.started and not task.done():
+        await asyncio.sleep(0.005)
+    if task.done():
+        task.result()
+
+
+async def _stop_server(server: uvicorn.Server, task: asyncio.Task[None]) -> None:
+    server.should_exit = True
+    await _finished(task)
+
+
+async def _stop_worker(worker: Worker, task: asyncio.Task[None]) -> None:
+    worker.stop()
+    await _finished(task)
+
+
+async def _finished(task: asyncio.Task[None]) -> None:
+    """Wait for a part; one that takes too long is cut off, and its work is found again later."""
+    with contextlib.suppress(TimeoutError, asyncio.CancelledError):
+        async with asyncio.timeout(STOP_S):
+            await task
+
+
+def _banner(ready: Running) -> None:
+    settings = ready.settings
+    key = settings.api_key.get_secret_value() if settings.api_key else "YOUR_API_KEY"
+    at = f"http://{settings.host}:{settings.port}"
+    engines = ", ".join(sorted(ready.deps.engines))
+    lines = [
+        f"[bold]Documentation[/]  {at}/docs",
+        f"[bold]Health[/]         {at}/health",
+        f"[bold]Engines[/]        {engines}",
+        f"[bold]Files[/]          {settings.hamyon_home.resolve()}",
+        "",
+        "A person, and the first picture, which is free:",
+    ]
+    curl = [
+        f"curl -s {at}/api/v1/users/sync -H 'api-key: {key}' -H 'content-type: application/json' \\",
+        """  -d '{"telegram_id": 777, "first_name": "Ali"}'""",
+        f"curl -s {at}/api/v1/generations/submit -H 'api-key: {key}' \\",
+        "  -H 'content-type: application/json' \\",
+        """  -d '{"telegram_id": 777, "model": "seedream-v4", "prompt": "a fox in the snow"}'""",
+    ]
+    console = Console()
+    console.print(Panel("\n".join(lines), title=f"Hamyon {__version__}", expand=False))
+    # Printed bare, so that the lines can be copied.
+    console.print("\n".join(curl), highlight=False, markup=False, soft_wrap=True)
+    console.print("\nCtrl-C stops everything.")

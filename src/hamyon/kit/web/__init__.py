@@ -1,0 +1,1 @@
+"""The HTTP edge: who may call what, limits, bodies, errors as problem+json. Knows no business."""

@@ -1,0 +1,166 @@
+"""From a prompt to an order, in the order in which it happens."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+import orjson
+
+from hamyon.catalog import service as catalog
+from hamyon.catalog.types import ModelForSale, Quote
+from hamyon.kit.db import with_retries
+from hamyon.kit.ids import new_id
+from hamyon.ledger import service as ledger
+from hamyon.media import service as media
+from hamyon.media.types import UploadId
+from hamyon.orders.errors import OrderNotFound, ProviderUnavailable
+from hamyon.orders.types import Engine, Order, OrderId
+from hamyon.products.images import store
+from hamyon.products.images.errors import PriceChanged
+from hamyon.products.images.types import PRODUCT, Key, Needs, Submit, Submitted
+from hamyon.rewards import service as rewards
+from hamyon.users.service import people
+
+ROUTE = "images.submit"
+
+
+async def submit(needs: Needs, wish: Submit, key: Key) -> Submitted:
+    """Order a picture: hold its price, or use the trial, and queue the work.
+
+    Raises ModelNotFound, OptionNotSupported, TooManyReferences, UploadNotFound, UserNotFound,
+    UserBlocked, TooManyActive, InsufficientFunds, ProviderUnavailable, IdempotencyMismatch; in
+    each case nothing is held and nothing is left behind.
+    """
+    try:
+        facts = await _open_order(needs, wish, key)
+    except PriceChanged:
+        # This process had not heard yet of the new price: look again, once.
+        catalog.forget_models(needs.catalog)
+        facts = await _open_order(needs, wish, key)
+    if not facts.get("replayed"):
+        needs.waker.wake()
+    balance = facts["balance"]
+    if balance is None:
+        # A free order holds nothing, so the database did not look at the wallet.
+        wallet = await ledger.balance(needs.pool, wish.user_id, facts["asset"])
+        balance = wallet.available if wallet else 0
+    return Submitted(
+        id=OrderId(UUID(facts["id"])),
+        model=wish.model,
+        asset=facts["asset"],
+        amount=facts["amount"],
+        trial_used=facts["trial_used"],
+        balance=balance,
+        position=await needs.waiting.position(needs.pool),
+        created_at=datetime.fromisoformat(facts["created_at"]),
+    )
+
+
+async def _open_order(needs: Needs, wish: Submit, key: Key) -> dict[str, Any]:
+    sale = await catalog.get_model(needs.pool, needs.catalog, wish.model)
+    options = catalog.choose_options(sale.model, wish.options)
+    quote = catalog.quote(sale, options, len(wish.references))
+    engine = await open_engine(needs, sale)
+    references = await _references(needs, wish)
+    order_id, job_id = new_id(), new_id()
+
+    async def attempt() -> dict[str, object]:
+        return await store.submit(
+            needs.pool,
+            caller=key.caller,
+            route=ROUTE,
+            key=key.key,
+            input_hash=input_hash(wish),
+            order_id=order_id,
+            job_id=job_id,
+            user_id=wish.user_id,
+            model_key=sale.model.key,
+            engine=engine.name,
+            provider_path=sale.model.path(len(references)),
+            order_input={"prompt": wish.prompt, "options": options, "references": references},
+            upload_ids=sorted(set(wish.references)),
+            asset=quote.asset,
+            price=quote.amount,
+            price_id=quote.price_id,
+            trial_limit=needs.settings.trial_generations_limit if wish.use_trial else 0,
+            deliver=wish.deliver,
+            deadline_s=sale.model.deadline_s,
+            active_max=needs.settings.max_parallel_generations_per_user,
+        )
+
+    return {**await with_retries(attempt), "asset": quote.asset}
+
+
+def input_hash(wish: Submit) -> bytes:
+    """What makes two submits of one key the same."""
+    return hashlib.sha256(
+        orjson.dumps(
+            [wish.model, wish.prompt, wish.options, wish.references, wish.use_trial, wish.deliver],
+            default=list,
+            option=orjson.OPT_SORT_KEYS,
+        )
+    ).digest()
+
+
+async def open_engine(needs: Needs, sale: ModelForSale) -> Engine:
+    """The engine that will work on it. Raises ProviderUnavailable while it takes no work."""
+    engine = needs.engine_for(sale.model.engine)
+    closed_s = await needs.outages.closed_for_s(engine.name)
+    if closed_s > 0:
+        raise ProviderUnavailable(model=sale.model.key, retry_after_s=max(1, round(closed_s)))
+    return engine
+
+
+async def _references(needs: Needs, wish: Submit) -> Sequence[Mapping[str, object]]:
+    """The pictures in the person's own order. Raises UploadNotFound for foreign and absent ones."""
+    if not wish.references:
+        return []
+    ids = [UploadId(reference) for reference in wish.references]
+    found = await media.get_own(needs.pool, wish.user_id, ids, now=needs.clock.now())
+    return [
+        {
+            "upload_id": str(upload.id),
+            "path": upload.path,
+            "mime": upload.mime,
+            "bytes": upload.bytes,
+        }
+        for upload in found
+    ]
+
+
+async def price(needs: Needs, wish: Submit) -> tuple[Quote, bool, int]:
+    """What ``submit`` would charge: the quote, whether the trial pays it, the balance afterwards.
+
+    The balance is negative by what is missing.
+    """
+    await people.require_active(needs.pool, wish.user_id)
+    sale = await catalog.get_model(needs.pool, needs.catalog, wish.model)
+    options = catalog.choose_options(sale.model, wish.options)
+    quote = catalog.quote(sale, options, len(wish.references))
+    limit = needs.settings.trial_generations_limit
+    trial = await rewards.trial(needs.pool, wish.user_id, PRODUCT, limit=limit)
+    applies = wish.use_trial and trial.remaining > 0
+    wallet = await ledger.balance(needs.pool, wish.user_id, quote.asset)
+    available = wallet.available if wallet else 0
+    return quote, applies, available - (0 if applies else quote.amount)
+
+
+async def retry(needs: Needs, order: Order, key: Key) -> Submitted:
+    """A new order with the same input, at today's price. Raises as ``submit`` does."""
+    if order.product != PRODUCT:
+        raise OrderNotFound
+    given = cast("Mapping[str, Any]", order.input)
+    wish = Submit(
+        user_id=order.user_id,
+        model=order.model_key,
+        prompt=given["prompt"],
+        options=given["options"],
+        references=[UUID(reference["upload_id"]) for reference in given["references"]],
+        use_trial=True,
+        deliver=order.deliver,
+    )
+    return await submit(needs, wish, key)

@@ -1,0 +1,70 @@
+"""What the images product is asked, answers and needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from hamyon.catalog.types import CatalogCache
+from hamyon.kit.clock import Clock
+from hamyon.kit.signals import Signals
+from hamyon.orders.service.read import Waiting
+from hamyon.orders.types import Engine, OrderId
+from hamyon.orders.types import Needs as OrderNeeds
+
+PRODUCT = "images"
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """A picture that a person wants. ``options`` holds what was named; None is the default."""
+
+    user_id: int
+    model: str
+    prompt: str
+    options: Mapping[str, str | None]
+    references: Sequence[UUID]
+    use_trial: bool
+    deliver: Mapping[str, object] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Whose key of idempotency it is. ``key`` None: a repetition is a second order."""
+
+    caller: str
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The first answer of a submit, the same for every repetition of its key."""
+
+    id: OrderId
+    model: str
+    asset: str
+    amount: int
+    trial_used: bool
+    balance: int
+    position: int
+    created_at: datetime
+
+
+class Needs(OrderNeeds, Protocol):
+    """What images' routes need beyond what orders need."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def catalog(self) -> CatalogCache: ...
+    @property
+    def signals(self) -> Signals: ...
+    @property
+    def waiting(self) -> Waiting: ...
+
+    def engine_for(self, name: str) -> Engine:
+        """The engine that works for a provider of the catalogue in this installation."""
+        ...

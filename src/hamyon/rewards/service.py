@@ -1,0 +1,28 @@
+"""Use cases of rewards. So far: the trial."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from hamyon.kit.db import Connection, Pool
+from hamyon.ledger.types import Finding
+from hamyon.rewards import store
+from hamyon.rewards.types import Trial, TrialEnd
+
+
+async def trial(connection: Connection | Pool, user_id: int, product: str, *, limit: int) -> Trial:
+    """How a person stands with a product's trial."""
+    used, last_used_at = await store.trial(connection, user_id=user_id, product=product)
+    return Trial(used, limit, last_used_at)
+
+
+async def end_trial(connection: Connection, order_id: UUID, end: TrialEnd) -> None:
+    """A reserved trial was used, or comes back because the provider failed."""
+    await store.end_trial(connection, order_id=order_id, state=end)
+
+
+async def audit(connection: Connection | Pool, since: datetime | None = None) -> Sequence[Finding]:
+    """Broken invariants of rewards."""
+    return await store.audit(connection, since=since)

@@ -1,0 +1,46 @@
+"""The HTTP application: every route of the mounted products, behind one edge."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from hamyon import __version__
+from hamyon.kit.web import edge
+from hamyon.kit.web.routing import Router, include
+from hamyon.media.routes import ROUTERS as MEDIA
+from hamyon.orders.routes import router as provider_events
+from hamyon.products.images.routes import router as images
+from hamyon.surfaces.admin.routes import ROUTERS as ADMIN
+from hamyon.surfaces.http.core import root
+from hamyon.surfaces.http.core import router as core
+from hamyon.surfaces.http.types import Needs
+from hamyon.users.routes import ROUTERS as USERS
+
+PRODUCTS: dict[str, tuple[Router, ...]] = {"images": (images,)}
+DESCRIPTION = """A Telegram-first backend for services that people pay for in credits.
+
+Services send their key in `api-key` and name the person by `telegram_id`; people send
+`Authorization: Bearer` and are meant themselves. Errors are `application/problem+json` with a
+stable `code`. A POST with an `Idempotency-Key` may be repeated as often as needed: it has one
+effect and one answer."""
+
+
+def create_app(needs: Needs) -> FastAPI:
+    """The application over what wiring built. Raises UndeclaredPermission."""
+    app = FastAPI(
+        title="Hamyon",
+        version=__version__,
+        description=DESCRIPTION,
+        separate_input_output_schemas=False,
+    )
+    app.state.deps = needs
+    products = [router for name in needs.settings.products for router in PRODUCTS[name]]
+    include(app, root, core, *USERS, *MEDIA, *products, provider_events, *ADMIN)
+    edge.install(
+        app,
+        settings=needs.settings,
+        authenticator=needs.authenticator,
+        limiter=needs.limiter,
+        metrics=needs.metrics,
+    )
+    return app

@@ -1,0 +1,1 @@
+"""Use cases about people: ``people``, ``operators``, ``service_keys``, ``proofs``, ``sessions``."""

@@ -1,0 +1,1 @@
+"""All SQL of this slice: ``people``, ``operators`` (roles, acts), ``access`` (keys, sign-in)."""
