@@ -50,6 +50,9 @@ CREATE TABLE jobs (
     provider_job_id text,
     lease           uuid,
     lease_until     timestamptz,
+    -- Which queue entry goes on with the job: an older one is void, so that an entry which runs twice
+    -- (the queue is at-least-once) starts no second chain.
+    step            integer     NOT NULL DEFAULT 0,
     attempts        integer     NOT NULL DEFAULT 0,  -- submissions that surely were not accepted
     fetches         integer     NOT NULL DEFAULT 0,  -- times that its outputs could not be fetched
     submitted_at    timestamptz,
@@ -116,16 +119,21 @@ BEGIN
     SELECT job_id, p_order_id, ordinal, p_engine, provider_path
     FROM unnest(p_job_ids, p_provider_paths) WITH ORDINALITY AS job (job_id, provider_path, ordinal);
     INSERT INTO pgqueuer (priority, status, entrypoint, payload)
-    SELECT v_priority, 'queued', 'advance', convert_to(job_id::text, 'UTF8')
+    SELECT v_priority, 'queued', 'advance', convert_to(job_id || ':0', 'UTF8')
     FROM unnest(p_job_ids) AS job_id;
     RETURN v_available;
 END
 $$;
 
--- Takes a job for one worker: a lease, and 'submitting' when it was queued. No row: it is done, or
--- another worker holds it (then held_s says for how long). The order is locked before the job.
-CREATE FUNCTION job_claim(p_job_id uuid, p_lease uuid, p_lease_s double precision)
-    RETURNS TABLE (job jobs, "order" orders, was text, held_s double precision)
+-- Takes a job for one worker: a lease, and 'submitting' when it was queued and may be sent. No row: it
+-- is done, or the queue entry p_step is void, or it was asked about within p_quiet_s. With held_s
+-- another worker holds it for so long. The order is locked before the job.
+CREATE FUNCTION job_claim(
+    p_job_id uuid, p_lease uuid, p_lease_s double precision, p_step integer,
+    p_quiet_s double precision
+) RETURNS TABLE (
+    job jobs, "order" orders, was text, held_s double precision, sendable boolean
+)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, public AS $$
 DECLARE
     v_job   jobs;
@@ -138,7 +146,8 @@ BEGIN
     END IF;
     SELECT j.* INTO STRICT v_job FROM jobs j WHERE j.id = p_job_id FOR NO KEY UPDATE;
     was := v_job.state;
-    IF v_job.state IN ('succeeded', 'refused', 'failed', 'canceled') THEN
+    IF v_job.state IN ('succeeded', 'refused', 'failed', 'canceled') OR v_job.step <> p_step
+        OR v_job.polled_at > clock_timestamp() - make_interval(secs => p_quiet_s) THEN
         RETURN;
     END IF;
     IF v_job.lease_until > clock_timestamp() THEN
@@ -148,13 +157,14 @@ BEGIN
         RETURN NEXT;
         RETURN;
     END IF;
-    IF v_job.state = 'queued' AND v_order.state IN ('queued', 'running') THEN
-        UPDATE orders o SET state = 'running', started_at = coalesce(o.started_at, now())
-        WHERE o.id = v_order.id AND o.state = 'queued';
+    -- Nothing is sent any more for an order that ended, is in review, or is past its deadline.
+    sendable := v_order.state IN ('queued', 'running') AND v_order.deadline_at > clock_timestamp();
+    IF v_job.state = 'queued' AND sendable AND v_order.state = 'queued' THEN
+        UPDATE orders o SET state = 'running', started_at = now() WHERE o.id = v_order.id;
     END IF;
     UPDATE jobs j SET lease = p_lease,
         lease_until = clock_timestamp() + make_interval(secs => p_lease_s),
-        state = CASE WHEN j.state = 'queued' THEN 'submitting' ELSE j.state END
+        state = CASE WHEN j.state = 'queued' AND sendable THEN 'submitting' ELSE j.state END
     WHERE j.id = p_job_id RETURNING j.* INTO v_job;
     job := v_job;
     "order" := v_order;

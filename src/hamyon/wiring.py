@@ -303,18 +303,24 @@ def _engines(
     engines = {offline.name: offline}
     verifiers: dict[str, EventVerifier] = {}
     if settings.wavespeed_api_key is not None:
-        wavespeed = WaveSpeedEngine(
-            http,
-            clock,
-            api_key=settings.wavespeed_api_key.get_secret_value(),
-            base_url=settings.wavespeed_api_base_url,
-            public_url=settings.public_url,
-            allow_http_callbacks=_is_sandbox(settings),
-            timeout_s=settings.wavespeed_timeout_s,
-        )
-        engines[wavespeed.name] = wavespeed
-        verifiers[wavespeed.name] = wavespeed
+        online = wavespeed(settings, http, clock)
+        engines[online.name] = online
+        verifiers[online.name] = online
     return engines, verifiers
+
+
+def wavespeed(settings: Settings, http: HttpClient, clock: Clock) -> WaveSpeedEngine:
+    """The engine over WaveSpeed; its key must be set."""
+    assert settings.wavespeed_api_key is not None
+    return WaveSpeedEngine(
+        http,
+        clock,
+        api_key=settings.wavespeed_api_key.get_secret_value(),
+        base_url=settings.wavespeed_api_base_url,
+        public_url=settings.public_url,
+        allow_http_callbacks=_is_sandbox(settings),
+        timeout_s=settings.wavespeed_timeout_s,
+    )
 
 
 def _is_sandbox(settings: Settings) -> bool:

@@ -13,6 +13,7 @@ from hamyon.kit.cache import Cache
 from hamyon.kit.signals import Signals
 from hamyon.kit.web.permission import Operator, Role
 from hamyon.users.types import Acting
+from tests.fixtures.database import Database
 
 OpenCache = Callable[[], Awaitable[CatalogCache]]
 
@@ -23,12 +24,12 @@ def acting() -> Acting:
 
 
 @pytest.fixture
-async def open_cache(database: str) -> AsyncIterator[OpenCache]:
+async def open_cache(database: Database) -> AsyncIterator[OpenCache]:
     """Opens another process's cache, which hears the database's signals by itself."""
     async with AsyncExitStack() as stack:
 
         async def another() -> CatalogCache:
-            heard = Signals(database)
+            heard = Signals(database.dsn)
             await heard.start()
             stack.push_async_callback(heard.close)
             models = service.models_namespace(600)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import orjson
 import pytest
@@ -90,14 +91,14 @@ async def test_racing_prices_form_one_chain(pool: Pool, acting: Acting) -> None:
     made = await asyncio.gather(*(set_one(amount) for amount in range(100, 124)))
     versions = list(reversed(await service.price_versions(pool, "nano-banana")))
     assert {version.id for version in versions[1:]} == {version.id for version in made}
-    for before, after in zip(versions, versions[1:], strict=False):
+    for before, after in pairwise(versions):
         assert before.ended_at == after.valid_from
         assert before.valid_from < after.valid_from
     assert [version.ended_at for version in versions].count(None) == 1
     assert versions[-1].ended_at is None
     acts = await pool.fetch("SELECT before, after FROM audit_log ORDER BY id")
     told = [(act["before"]["id"], act["after"]["id"]) for act in acts]
-    assert told == [(a.id, b.id) for a, b in zip(versions, versions[1:], strict=False)]
+    assert told == [(a.id, b.id) for a, b in pairwise(versions)]
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from hamyon.catalog import service
 from hamyon.catalog.errors import ProviderNotFound
-from hamyon.catalog.service import ProviderBook
+from hamyon.catalog.service.outages import BUSY_PROBE_S, Outages
 from hamyon.catalog.types import CatalogCache, ProviderStatus
 from hamyon.kit.db import Pool, in_transaction, transaction
 from hamyon.users.types import Acting
@@ -98,10 +99,14 @@ async def test_a_probe_that_fails_opens_at_once_and_one_that_succeeds_closes(poo
 async def test_success_writes_nothing_while_there_is_nothing_to_reset(pool: Pool) -> None:
     version = "SELECT xmin::text FROM providers WHERE name = $1"
     before = await pool.fetchval(version, NAME)
+    sound = await status(pool)
     await success(pool)
     assert await pool.fetchval(version, NAME) == before
     await outage(pool)
     stale = await status(pool)
+    async with transaction(pool) as connection:
+        await service.note_success(connection, sound)
+    assert (await status(pool)).failures == 1  # What is known to be sound is not asked about.
     await success(pool)
     after = await pool.fetchval(version, NAME)
     async with transaction(pool) as connection:
@@ -111,37 +116,37 @@ async def test_success_writes_nothing_while_there_is_nothing_to_reset(pool: Pool
 
 async def test_every_process_learns_of_the_breaker(pool: Pool, open_cache: OpenCache) -> None:
     caches = [await open_cache(), await open_cache()]
-    books = [ProviderBook(pool, cache, threshold=2, open_s=30) for cache in caches]
+    books = [Outages(pool, cache, threshold=2, open_s=30) for cache in caches]
     for book in books:
         assert await book.closed_for_s(NAME) == 0
     await books[0].note_outage(NAME, "cut")
     await books[1].note_outage(NAME, "cut")
     for book in books:
 
-        async def closed(book: ProviderBook = book) -> bool:
+        async def closed(book: Outages = book) -> bool:
             return await book.closed_for_s(NAME) >= 1
 
         await until(closed)
-    assert await books[0].claim_for_s(NAME) >= 1
+    assert await books[0].wait_s(NAME) >= 1
     await let_time_pass(pool)
-    waits = await probation(pool, books)
-    assert sorted(waits) == [0, 30]
+    waits = await probation(pool, caches, books)
+    assert sorted(waits) == [0, BUSY_PROBE_S]
     await books[1].note_success(NAME)
     for book in books:
 
-        async def opened(book: ProviderBook = book) -> bool:
-            return await book.claim_for_s(NAME) == 0
+        async def opened(book: Outages = book) -> bool:
+            return await book.wait_s(NAME) == 0
 
         await until(opened)
     assert (await status(pool)).failures == 0
 
 
-async def probation(pool: Pool, books: list[ProviderBook]) -> list[float]:
+async def probation(pool: Pool, caches: list[CatalogCache], books: list[Outages]) -> list[float]:
     """What both processes' workers are told once both know that the while is over."""
-    for book in books:
-        book.cache.cache.drop(book.cache.providers, NAME)
-        assert (await service.provider_status(pool, book.cache, NAME)).probing
-    return list(await asyncio.gather(*(book.claim_for_s(NAME) for book in books)))
+    for cache in caches:
+        cache.cache.drop(cache.providers, NAME)
+        assert (await service.provider_status(pool, cache, NAME)).probing
+    return list(await asyncio.gather(*(book.wait_s(NAME) for book in books)))
 
 
 async def test_the_status_is_at_most_two_seconds_old(cache: CatalogCache) -> None:
@@ -150,7 +155,7 @@ async def test_the_status_is_at_most_two_seconds_old(cache: CatalogCache) -> Non
 
 
 async def test_operators_pause_and_resume(pool: Pool, cache: CatalogCache, acting: Acting) -> None:
-    book = ProviderBook(pool, cache, threshold=1, open_s=30)
+    book = Outages(pool, cache, threshold=1, open_s=30)
     await book.note_outage(NAME, "cut")
     async with transaction(pool) as connection:
         paused = await service.pause(connection, NAME, acting=acting, reason="no balance")
@@ -158,14 +163,14 @@ async def test_operators_pause_and_resume(pool: Pool, cache: CatalogCache, actin
     assert paused.pause_reason == "no balance"
 
     async def closed() -> bool:
-        return await book.closed_for_s(NAME) == 60
+        return await book.closed_for_s(NAME) >= 1
 
     await until(closed)
     await let_time_pass(pool)
     async with transaction(pool) as connection:
         assert not await service.claim_call(connection, paused, open_s=30)
         # A stale status does not help: a paused provider gives no probe.
-        stale = ProviderStatus(**{**as_facts(paused), "closed": False, "probing": True})
+        stale = replace(paused, closed=False, probing=True)
         assert not await service.claim_call(connection, stale, open_s=30)
     async with transaction(pool) as connection:
         resumed = await service.resume(connection, NAME, acting=acting)
@@ -177,10 +182,6 @@ async def test_operators_pause_and_resume(pool: Pool, cache: CatalogCache, actin
     ]
     assert acts[0]["before"]["paused_by"] is None
     assert acts[0]["after"]["paused_by"] == acts[1]["before"]["paused_by"] == "user:7"
-
-
-def as_facts(known: ProviderStatus) -> dict[str, object]:
-    return {name: getattr(known, name) for name in ProviderStatus.__slots__}
 
 
 async def test_balance_is_kept(pool: Pool) -> None:

@@ -101,7 +101,7 @@ async def test_models_are_read_once_until_somebody_forgets(pool: Pool, cache: Ca
     await service.models(pool, cache)
     await pool.execute("UPDATE models SET name = 'Behind the back' WHERE key = 'seedream-v4'")
     assert (await service.get_model(pool, cache, "seedream-v4")).model.name == "Seedream v4"
-    await service.forget(cache)
+    service.forget_models(cache)
     assert (await service.get_model(pool, cache, "seedream-v4")).model.name == "Behind the back"
 
 
@@ -250,7 +250,7 @@ async def test_a_quote_is_what_is_held(
             key=f"test:{version.id}",
             actor="test",
         )
-    await service.forget(cache)
+    service.forget_models(cache)
     sale = await service.get_model(pool, cache, "nano-banana-pro")
     options = service.choose_options(sale.model, asked)
     quote = service.quote(sale, options, references, pictures)

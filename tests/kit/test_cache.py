@@ -14,7 +14,8 @@ from hamyon.kit.cache import TOMBSTONE, Cache, Codec, Namespace, invalidate
 from hamyon.kit.db import Pool
 from hamyon.kit.redis_link import RedisLink
 from hamyon.kit.signals import Signals
-from tests.kit.servers import Valkey, valkey_server
+from tests.fixtures.database import Database
+from tests.fixtures.valkey import ValkeyServer
 from tests.kit.test_signals import cut_listeners, until
 
 
@@ -74,13 +75,7 @@ Start = Callable[..., Awaitable[Process]]
 
 
 @pytest.fixture
-async def valkey() -> AsyncIterator[Valkey]:
-    async with valkey_server() as started:
-        yield started
-
-
-@pytest.fixture
-async def start(database: str) -> AsyncIterator[Start]:
+async def start(database: Database) -> AsyncIterator[Start]:
     """Starts as many processes' worth of caches as a test needs."""
     started: list[Process] = []
 
@@ -92,7 +87,7 @@ async def start(database: str) -> AsyncIterator[Start]:
         entries_max: int = 100,
     ) -> Process:
         link = RedisLink(url, timeout_s=2) if url else None
-        signals = Signals(database, ping_interval_s=0.2)
+        signals = Signals(database.dsn, ping_interval_s=0.2)
         cache = Cache(
             signals, namespaces, link, seconds=seconds or Moved(), entries_max=entries_max
         )
@@ -190,9 +185,11 @@ async def test_memory_lives_a_minute_and_is_bounded(start: Start) -> None:
     assert source.reads == 13, "the longest unused had to go"
 
 
-async def test_a_write_reaches_every_process(start: Start, pool: Pool, valkey: Valkey) -> None:
+async def test_a_write_reaches_every_process(
+    start: Start, pool: Pool, own_valkey: ValkeyServer
+) -> None:
     source = Source("old")
-    processes = [await start(valkey.url) for _ in range(3)]
+    processes = [await start(own_valkey.url) for _ in range(3)]
     for process in processes:
         assert await process.cache.get(NAMES, "k", source.load) == "old"
     assert source.reads == 1, "the second and third had it from Redis"
@@ -234,10 +231,10 @@ async def test_a_slow_reader_stores_nothing_old_in_his_own_memory(start: Start, 
 
 
 async def test_a_slow_reader_elsewhere_cannot_refill_redis(
-    start: Start, pool: Pool, valkey: Valkey
+    start: Start, pool: Pool, own_valkey: ValkeyServer
 ) -> None:
     """The deaf process read before the commit and writes to Redis after everybody's drop."""
-    deaf, other = await start(valkey.url), await start(valkey.url)
+    deaf, other = await start(own_valkey.url), await start(own_valkey.url)
     source = Source("old")
     # Notifications reach him late: he still believes that he hears everything.
     deaf.signals._callbacks["hamyon_cache"].clear()
@@ -254,24 +251,38 @@ async def test_a_slow_reader_elsewhere_cannot_refill_redis(
 
 
 async def test_redis_is_not_read_before_the_tombstone_lies_there(
-    start: Start, pool: Pool, valkey: Valkey
+    start: Start, pool: Pool, own_valkey: ValkeyServer
 ) -> None:
-    process, source = await start(valkey.url), Source("old")
+    process, source = await start(own_valkey.url), Source("old")
     await process.cache.get(NAMES, "k", source.load)
     assert await in_redis(process) == b'"old"'
     told: list[str] = []
     process.signals.subscribe("hamyon_cache", told.append)
-    valkey.freeze()
+    own_valkey.freeze()
     await write(pool, source, "new")
     await until(lambda: len(told) == 2)
-    valkey.thaw()  # It has the old value still, for whoever asks before the tombstone comes.
+    own_valkey.thaw()  # It has the old value still, for whoever asks before the tombstone comes.
     assert await process.cache.get(NAMES, "k", source.load) == "new"
 
 
-async def test_without_redis_the_cache_goes_on(start: Start, pool: Pool, valkey: Valkey) -> None:
-    process, source = await start(valkey.url), Source("old")
+async def test_a_key_that_waits_for_its_tombstone_is_not_read_from_redis(
+    start: Start, own_valkey: ValkeyServer
+) -> None:
+    process, source = await start(own_valkey.url), Source("old")
+    await process.cache.get(NAMES, "k", source.load)
+    process.cache.clear()
+    source.value = "new"
+    process.cache._tombstones["names", "k"] = object()
+    assert await process.cache.get(NAMES, "k", source.load) == "new"
+    assert await in_redis(process) == b'"old"', "or this test shows nothing"
+
+
+async def test_without_redis_the_cache_goes_on(
+    start: Start, pool: Pool, own_valkey: ValkeyServer
+) -> None:
+    process, source = await start(own_valkey.url), Source("old")
     assert await process.cache.get(NAMES, "k", source.load) == "old"
-    valkey.kill()
+    own_valkey.kill()
     await write(pool, source, "new")
     async with asyncio.timeout(20):
         while await process.cache.get(NAMES, "k", source.load) != "new":
@@ -280,14 +291,14 @@ async def test_without_redis_the_cache_goes_on(start: Start, pool: Pool, valkey:
     assert await process.cache.get(NAMES, "k", source.load) == "new"
     assert source.reads == reads
     assert process.link is not None
-    await valkey.start()
+    own_valkey.start()
     await until(lambda: process.link is not None and process.link.is_up)
     async with asyncio.timeout(20):
         while await in_redis(process) != TOMBSTONE:
             await asyncio.sleep(0.01)
 
 
-async def test_after_a_gap_everything_is_looked_up_again(start: Start, database: str) -> None:
+async def test_after_a_gap_everything_is_looked_up_again(start: Start, database: Database) -> None:
     process, source = await start(), Source("old")
     await process.cache.get(LOCAL, "k", source.load)
     gaps: list[None] = []
@@ -307,8 +318,8 @@ async def test_a_deaf_process_keeps_nothing(start: Start) -> None:
     assert source.reads == 3
 
 
-async def test_what_lies_in_redis_may_be_anything(start: Start, valkey: Valkey) -> None:
-    process, source = await start(valkey.url), Source("a")
+async def test_what_lies_in_redis_may_be_anything(start: Start, own_valkey: ValkeyServer) -> None:
+    process, source = await start(own_valkey.url), Source("a")
     for number, raw in enumerate((b"", b"{", b"17", b"\xff\xfe", b"x" * 1000)):
         key = f"k{number}"
         assert process.link is not None
@@ -318,9 +329,9 @@ async def test_what_lies_in_redis_may_be_anything(start: Start, valkey: Valkey) 
         assert await process.cache.get(NAMES, key, source.load) == "a"
 
 
-async def test_versions_do_not_read_each_other(start: Start, valkey: Valkey) -> None:
-    one = await start(valkey.url)
-    two = await start(valkey.url, namespaces=(NAMES_2,))
+async def test_versions_do_not_read_each_other(start: Start, own_valkey: ValkeyServer) -> None:
+    one = await start(own_valkey.url)
+    two = await start(own_valkey.url, namespaces=(NAMES_2,))
     source = Source("shape of version 1")
     await one.cache.get(NAMES, "k", source.load)
     source.value = "shape of version 2"

@@ -282,6 +282,22 @@ def test_public_addresses_are_public(address: str) -> None:
     assert is_public(ip_address(address))
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "0.1.2.3", "10.0.0.1", "100.64.0.1", "127.9.9.9", "169.254.169.254", "172.31.0.1",
+        "192.0.0.9", "192.0.2.1", "192.31.196.1", "192.52.193.1", "192.88.99.1", "192.168.0.1",
+        "192.175.48.1", "198.19.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1", "255.255.255.255",
+        "::", "::1", "::127.0.0.1", "::ffff:8.8.8.8", "64:ff9b::808:808", "100::1", "fc00::1",
+        "fe80::1", "fec0::1", "ff02::1", "2001::1", "2001:db8::1", "2002:7f00:1::1",
+        "2620:4f:8000::1", "3fff::1", "2a00:1450:4001::5efe:7f00:1", "2a00:1450:4001::1%1",
+    ],
+)  # fmt: skip
+def test_all_others_are_not(address: str) -> None:
+    """Where this machine has no route, only this shows that the gate is shut."""
+    assert not is_public(ip_address(address))
+
+
 async def test_a_name_nobody_knows_is_a_failure(scene: Scene) -> None:
     with pytest.raises(HttpFailure) as caught:
         await _fetch(scene.client(), "http://no-such-host.invalid/")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hamyon.kit.limits import Allowed, Buckets, Decision, Denied, Limit, Limiter
 from hamyon.kit.redis_link import RedisLink
-from tests.kit.servers import Valkey, valkey_server
+from tests.fixtures.valkey import ValkeyServer
 
 
 class Moved:
@@ -26,14 +26,8 @@ class Moved:
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Valkey]:
-    async with valkey_server() as started:
-        yield started
-
-
-@pytest.fixture
-async def link(server: Valkey) -> AsyncIterator[RedisLink]:
-    made = RedisLink(server.url)
+async def link(own_valkey: ValkeyServer) -> AsyncIterator[RedisLink]:
+    made = RedisLink(own_valkey.url)
     yield made
     await made.close()
 
@@ -115,10 +109,10 @@ def test_a_limit_without_sense_is_refused(rate: float, burst: int) -> None:
         Limit(rate, burst)
 
 
-async def test_several_processes_share_one_limit(server: Valkey) -> None:
+async def test_several_processes_share_one_limit(own_valkey: ValkeyServer) -> None:
     """Each limiter has its own link, as each process has; together they admit one limit's worth."""
     rate, burst = 300.0, 150
-    links = [RedisLink(server.url, timeout_s=5) for _ in range(3)]
+    links = [RedisLink(own_valkey.url, timeout_s=5) for _ in range(3)]
     limiters = [Limiter({"n": Limit(rate, burst)}, link) for link in links]
     admitted = 0
     started = time.monotonic()
@@ -148,8 +142,29 @@ async def test_somebody_who_calls_rarely_costs_one_call_each(link: RedisLink) ->
     assert isinstance(await limiter.check("n", "k"), Denied)
 
 
+@pytest.mark.parametrize("burst", [1, 2, 6, 7, 40, 100])
+async def test_leases_never_hold_more_than_the_bucket(link: RedisLink, burst: int) -> None:
+    limiter = Limiter({"n": Limit(0.001, burst)}, link)
+    assert allowed([await limiter.check("n", "k") for _ in range(burst + 40)]) == burst
+
+
+async def test_a_shared_bucket_fills_up_to_its_burst_only(link: RedisLink) -> None:
+    limiter = Limiter({"n": Limit(20, 2)}, link, seconds=Moved())
+    started = time.monotonic()
+    assert allowed([await limiter.check("n", f"k{n % 10}") for n in range(20)]) == 20
+    await asyncio.sleep(0.8)  # Sixteen calls' worth, of which two fit.
+    got = 0
+    for number in range(10):
+        asked = time.monotonic()
+        several = await asyncio.gather(*(limiter.check("n", f"k{number}") for _ in range(10)))
+        got += allowed(several)
+        assert allowed(several) <= 2 + 20 * (time.monotonic() - asked) + 1
+    assert got >= 20
+    assert time.monotonic() > started
+
+
 async def test_a_refusal_is_remembered_without_asking_again(
-    server: Valkey, link: RedisLink
+    own_valkey: ValkeyServer, link: RedisLink
 ) -> None:
     clock = Moved()
     limiter = Limiter({"n": Limit(0.5, 1, fail_closed=True)}, link, seconds=clock)
@@ -157,24 +172,24 @@ async def test_a_refusal_is_remembered_without_asking_again(
     first = await limiter.check("n", "k")
     assert isinstance(first, Denied)
     assert limiter.refused_for_s("n", "k") == pytest.approx(first.retry_after_s)
-    server.kill()
+    own_valkey.kill()
     again = await limiter.check("n", "k")
     assert isinstance(again, Denied)
     assert again.because == "limit", "the answer came from Redis, which is dead"
 
 
 async def test_without_redis_limits_are_counted_here_or_closed(
-    server: Valkey, link: RedisLink
+    own_valkey: ValkeyServer, link: RedisLink
 ) -> None:
     limits = {"open": Limit(0.001, 3), "closed": Limit(0.001, 3, fail_closed=True)}
     limiter = Limiter(limits, link)
     assert isinstance(await limiter.check("closed", "k"), Allowed)
-    server.kill()
+    own_valkey.kill()
     closed = await limiter.check("closed", "k")
     assert isinstance(closed, Denied)
     assert closed.because == "store_down"
     assert allowed([await limiter.check("open", "k") for _ in range(10)]) == 3
-    await server.start()
+    own_valkey.start()
     async with asyncio.timeout(20):
         while not link.is_up:
             await asyncio.sleep(0.05)
@@ -182,11 +197,11 @@ async def test_without_redis_limits_are_counted_here_or_closed(
 
 
 async def test_a_silent_redis_is_asked_by_nobody_but_the_breaker(
-    server: Valkey, link: RedisLink
+    own_valkey: ValkeyServer, link: RedisLink
 ) -> None:
     limiter = Limiter({"n": Limit(1000, 1000)}, link)
     await limiter.check("n", "warm")
-    server.freeze()
+    own_valkey.freeze()
     try:
         assert isinstance(await limiter.check("n", "k"), Allowed)
         assert not link.is_up
@@ -197,7 +212,7 @@ async def test_a_silent_redis_is_asked_by_nobody_but_the_breaker(
         # Had each of them waited for its time-out, this would have taken 75 seconds.
         assert loop.time() - turns_before < 30
     finally:
-        server.thaw()
+        own_valkey.thaw()
 
 
 async def test_an_unknown_limit_is_a_mistake() -> None:

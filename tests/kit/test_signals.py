@@ -9,11 +9,12 @@ import pytest
 
 from hamyon.kit.db import Pool, connect
 from hamyon.kit.signals import ORDERS_CHANNEL, Signals, send
+from tests.fixtures.database import Database
 
 
 @pytest.fixture
-async def signals(database: str) -> AsyncIterator[Signals]:
-    made = Signals(database, ping_interval_s=0.2)
+async def signals(database: Database) -> AsyncIterator[Signals]:
+    made = Signals(database.dsn, ping_interval_s=0.2)
     await made.start()
     yield made
     await made.close()
@@ -25,9 +26,11 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def cut_listeners(database: str) -> None:
+async def cut_listeners(database: Database) -> None:
     """End every connection that listens, as a failing network or a restart would."""
-    connection = await connect(database, role=None)  # The application may not end others.
+    connection = await connect(
+        database.superuser_dsn, role=None
+    )  # The application may not end others.
     ended = await connection.fetch(
         """
         SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -56,8 +59,8 @@ async def test_heard_only_after_the_commit(pool: Pool, signals: Signals) -> None
     assert heard == ["committed", "committed too"]
 
 
-async def test_every_process_hears(database: str, pool: Pool, signals: Signals) -> None:
-    other = Signals(database)
+async def test_every_process_hears(database: Database, pool: Pool, signals: Signals) -> None:
+    other = Signals(database.dsn)
     await other.start()
     heard: list[str] = []
     for listener in (signals, other):
@@ -97,7 +100,7 @@ async def test_one_bad_listener_does_not_deafen_the_others(pool: Pool, signals: 
 
 
 async def test_back_after_a_lost_connection_and_everybody_is_told(
-    database: str, pool: Pool, signals: Signals
+    database: Database, pool: Pool, signals: Signals
 ) -> None:
     heard: list[str] = []
     gaps: list[bool] = []
@@ -126,7 +129,7 @@ async def test_waiting_for_one_payload_among_others(pool: Pool, signals: Signals
 
 
 async def test_a_watch_keeps_what_comes_while_its_reader_reads(
-    database: str, pool: Pool, signals: Signals
+    database: Database, pool: Pool, signals: Signals
 ) -> None:
     async with signals.watch(ORDERS_CHANNEL, lambda _: True) as watch:
         async with pool.acquire() as connection:
@@ -156,12 +159,12 @@ async def test_a_database_that_is_not_there_is_said_at_the_start(unused_tcp_port
     assert not lost.is_listening
 
 
-async def test_closing_ends_the_connection(database: str) -> None:
-    made = Signals(database)
+async def test_closing_ends_the_connection(database: Database) -> None:
+    made = Signals(database.dsn)
     await made.start()
     await made.close()
 
-    connection = await connect(database, role=None)
+    connection = await connect(database.superuser_dsn, role=None)
     async with asyncio.timeout(20):
         while await connection.fetchval(
             """

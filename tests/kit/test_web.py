@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ from hamyon.kit.redis_link import RedisLink
 from hamyon.kit.settings import Settings
 from hamyon.kit.web import edge
 from hamyon.kit.web.errors import InvalidCursor
-from hamyon.kit.web.exchange import client_address, network_key
+from hamyon.kit.web.exchange import SCOPE_KEY, Exchange, client_address, network_key
 from hamyon.kit.web.models import (
     JSON,
     AnswerModel,
@@ -57,6 +57,7 @@ from hamyon.kit.web.permission import (
     acting_for,
     allow,
 )
+from hamyon.kit.web.problems import problem
 from hamyon.kit.web.routing import (
     OperatorCaller,
     Router,
@@ -65,7 +66,8 @@ from hamyon.kit.web.routing import (
     UserCaller,
     include,
 )
-from tests.kit.servers import free_port, serving, valkey_server
+from tests.fixtures.valkey import ValkeyServer
+from tests.kit.servers import free_port, serving
 
 PLENTY = Limit(100_000, 100_000)
 KIB = 1024
@@ -322,8 +324,8 @@ async def test_a_user_sees_only_himself(site: Site) -> None:
     assert await site.get("/api/people/777", **PERSON) == (200, {"telegram_id": 777})
     _, foreign = await site.get("/api/people/5", **PERSON)
     _, absent = await site.get("/api/nothing-here", **PERSON)
-    for problem in (foreign, absent):
-        problem.pop("request_id")
+    for refused in (foreign, absent):
+        refused.pop("request_id")
     assert foreign == absent
     assert foreign["status"] == 404
 
@@ -471,6 +473,28 @@ async def test_who_may_not_call_is_refused_before_his_body(site: Site) -> None:
     # A form's parts are parsed by the framework: it must not have begun to.
     head = HEAD.format(path="/api/upload", who="Bearer x") + "Transfer-Encoding: chunked\n\n"
     assert _problem_of(await _send_raw(site, head))[0] == 401
+
+
+async def test_the_answer_goes_out_first_and_the_rest_is_read_for_a_while() -> None:
+    """Without the reading, closing could reset the connection before the client has its answer."""
+    scope: dict[str, Any] = {
+        "type": "http",
+        "http_version": "1.1",
+        "client": None,
+        "headers": [(b"transfer-encoding", b"chunked")],
+    }
+    scope[SCOPE_KEY] = Exchange(scope, ())
+    happened: list[str] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        happened.append("read")
+        return {"type": "http.request", "body": b"x" * 1024 * KIB, "more_body": True}
+
+    async def send(message: Mapping[str, Any]) -> None:
+        happened.append("sent" if not message.get("more_body", True) else message["type"])
+
+    await problem(Broke(), scope[SCOPE_KEY])(scope, receive, send)
+    assert happened == ["http.response.start", "http.response.body", *["read"] * 8, "sent"]
 
 
 async def test_nobody_listens_to_an_endless_body_without_a_route(site: Site) -> None:
@@ -761,32 +785,32 @@ async def test_each_caller_has_his_own_limit() -> None:
             assert answers[5:] == [429, 429, 429], headers
 
 
-async def test_wrong_credentials_are_soon_not_looked_at() -> None:
-    async with valkey_server() as valkey:
-        link = RedisLink(valkey.url, timeout_s=5)
-        async with running(limits={"failures": FEW}, link=link) as site:
-            statuses = [
-                (await site.get("/api/user", authorization=f"Bearer x{n}"))[0] for n in range(12)
-            ]
-            assert statuses == [401] * 5 + [429] * 7
-            assert site.people.asked <= 6
-            assert (await site.get("/api/open"))[0] == 200
-        await link.close()
+async def test_wrong_credentials_are_soon_not_looked_at(own_valkey: ValkeyServer) -> None:
+    link = RedisLink(own_valkey.url, timeout_s=5)
+    async with running(limits={"failures": FEW}, link=link) as site:
+        statuses = [
+            (await site.get("/api/user", authorization=f"Bearer x{n}"))[0] for n in range(12)
+        ]
+        assert statuses == [401] * 5 + [429] * 7
+        assert site.people.asked <= 6
+        assert (await site.get("/api/open"))[0] == 200
+    await link.close()
 
 
-async def test_a_closed_limit_without_redis_refuses_and_others_go_on() -> None:
-    async with valkey_server() as valkey:
-        link = RedisLink(valkey.url, timeout_s=5)
-        closed = Limit(0.001, 5, fail_closed=True)
-        async with running(limits={"sign_in": closed, "address": FEW}, link=link) as site:
-            async with site.client.post(f"{site.url}/api/sign-in") as answer:
-                assert answer.status == 200
-            valkey.kill()
-            async with site.client.post(f"{site.url}/api/sign-in") as answer:
-                assert answer.status == 503
-                assert int(answer.headers["Retry-After"]) >= 1
-            assert (await site.get("/api/open"))[0] == 200
-        await link.close()
+async def test_a_closed_limit_without_redis_refuses_and_others_go_on(
+    own_valkey: ValkeyServer,
+) -> None:
+    link = RedisLink(own_valkey.url, timeout_s=5)
+    closed = Limit(0.001, 5, fail_closed=True)
+    async with running(limits={"sign_in": closed, "address": FEW}, link=link) as site:
+        async with site.client.post(f"{site.url}/api/sign-in") as answer:
+            assert answer.status == 200
+        own_valkey.kill()
+        async with site.client.post(f"{site.url}/api/sign-in") as answer:
+            assert answer.status == 503
+            assert int(answer.headers["Retry-After"]) >= 1
+        assert (await site.get("/api/open"))[0] == 200
+    await link.close()
 
 
 # --- the document --------------------------------------------------------------------------------

@@ -135,9 +135,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def post_nonsense(self, who: int, amounts: list[int], asset: str) -> None:
         """Any few lines: mostly unbalanced, empty or twice on one account."""
         roles = [self._system("sales:stars"), self._system("bonus"), self._system("bonus")]
-        lines = tuple(
-            Line(None, role, asset, n) for role, n in zip(roles, amounts, strict=False)
-        )
+        lines = tuple(Line(None, role, asset, n) for role, n in zip(roles, amounts, strict=False))
         self._call(Post(TransferKind.FEE, self._key(), lines))
 
     @rule(who=WHO, asset=ASSETS, amount=AMOUNTS)
@@ -281,9 +279,14 @@ def live(dsn: str, *, lives: int, steps: int, seed_number: int) -> Counter[str]:
     """Run the machine; returns how often every operation ended in every way."""
     session = Session(dsn)
     try:
-        factory = seed(seed_number)(lambda: LedgerMachine(session))
+
+        @seed(seed_number)
+        class Life(LedgerMachine):
+            def __init__(self) -> None:
+                super().__init__(session)
+
         run_state_machine_as_test(
-            factory,
+            Life,
             settings=settings(
                 max_examples=lives,
                 stateful_step_count=steps,

@@ -1,4 +1,4 @@
-"""PROOF: nobody overspends, no deadlock reaches a caller, one effect per key, on real connections."""
+"""PROOF: nobody overspends, no deadlock reaches a caller, one effect per key."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hamyon.kit.errors import HamyonError, IdempotencyMismatch
 from hamyon.ledger import service
 from hamyon.ledger.errors import InsufficientFunds
 from hamyon.ledger.types import Line, Transfer, TransferKind
+from tests.fixtures.database import Database
 from tests.ledger.money import (
     assert_sound,
     capture,
@@ -37,14 +38,13 @@ SEED = 4
 
 
 @pytest_asyncio.fixture
-async def wide_pool(database: str) -> AsyncIterator[db.Pool]:
+async def wide_pool(database: Database) -> AsyncIterator[db.Pool]:
     """As many connections as there are workers, all open before the race begins."""
-    owner = await db.connect(database, role=None)
+    superuser = await db.connect(database.superuser_dsn, role=None)
     # A deadlock is looked for after this long; the default of a second would be most of the test.
-    await owner.execute("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = "
-                        "''20ms''', current_database()); END $$")  # fmt: skip
-    await owner.close()
-    pool = await db.open_pool(database, min_size=WORKERS, max_size=WORKERS)
+    await superuser.execute(f"ALTER DATABASE {database.name} SET deadlock_timeout = '20ms'")
+    await superuser.close()
+    pool = await db.open_pool(database.dsn, min_size=WORKERS, max_size=WORKERS)
     yield pool
     await pool.close()
 
@@ -204,8 +204,8 @@ async def test_two_reversals_without_a_wallet_to_queue_at(wide_pool: db.Pool) ->
 Operation = Callable[[db.Connection], Awaitable[int | bool]]
 Case = tuple[Operation, Operation, int | bool, int | bool, tuple[int, int], int]
 
-# The operation, the same key with another input, the first answer, the repeated answer, and then the
-# wallet and debt of person 1, who begins with 100 of which 30 are held.
+# The operation, the same key with another input, the first answer, the repeated answer, and then
+# the wallet and debt of person 1, who begins with 100 of which 30 are held.
 CASES: dict[str, Case] = {
     "post": (
         lambda c: deposit(c, 1, 5, "k"), lambda c: deposit(c, 1, 6, "k"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.fixtures.database import Database
 from tests.ledger.machine import live
 
 LIVES = 200
@@ -22,8 +23,8 @@ WANTED = (
 )  # fmt: skip
 
 
-def test_ledger_balances(database: str) -> None:
-    outcomes = live(database, lives=LIVES, steps=STEPS, seed_number=20_260)
+def test_ledger_balances(database: Database) -> None:
+    outcomes = live(database.dsn, lives=LIVES, steps=STEPS, seed_number=20_260)
     assert sum(outcomes.values()) >= LIVES * STEPS * 0.9
     missing = [name for name in WANTED if not outcomes[name]]
     assert missing == [], outcomes

@@ -31,6 +31,7 @@ from hamyon.users.service import people
 from hamyon.users.service.authentication import NAMESPACES, DatabaseAuthenticator
 from hamyon.users.service.service_keys import environment_keys
 from hamyon.users.types import Acting, Contact, SignIn, Synced
+from tests.fixtures.database import Database
 from tests.users.signing import BOT_TOKEN
 
 API_KEY = "service-key-of-the-tests-0123456789"
@@ -61,25 +62,25 @@ async def listening_cache(dsn: str) -> tuple[Signals, Cache]:
 
 
 @pytest.fixture
-async def cache(database: str) -> AsyncIterator[Cache]:
-    signals, made = await listening_cache(database)
+async def cache(database: Database) -> AsyncIterator[Cache]:
+    signals, made = await listening_cache(database.dsn)
     yield made
     await made.close()
     await signals.close()
 
 
 @pytest.fixture
-async def other_cache(database: str) -> AsyncIterator[Cache]:
+async def other_cache(database: Database) -> AsyncIterator[Cache]:
     """What another process remembers."""
-    signals, made = await listening_cache(database)
+    signals, made = await listening_cache(database.dsn)
     yield made
     await made.close()
     await signals.close()
 
 
 @pytest.fixture
-async def profile_cache(database: str) -> AsyncIterator[Cache]:
-    signals = Signals(database)
+async def profile_cache(database: Database) -> AsyncIterator[Cache]:
+    signals = Signals(database.dsn)
     await signals.start()
     made = Cache(signals, (people.PROFILES,))
     yield made

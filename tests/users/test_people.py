@@ -15,6 +15,7 @@ from hamyon.kit.db import Connection, Pool, in_transaction
 from hamyon.kit.web.permission import Operator, Role
 from hamyon.users.errors import ProtectedUser, UserBlocked, UserNotFound
 from hamyon.users.service import audit, operators, people
+from hamyon.users.store import people as store
 from hamyon.users.types import (
     Acting,
     Contact,
@@ -33,9 +34,7 @@ class Welcome:
     def __init__(self, *, fails: bool = False) -> None:
         self.fails = fails
 
-    async def on_first_contact(
-        self, connection: Connection, user: User, code: str | None
-    ) -> None:
+    async def on_first_contact(self, connection: Connection, user: User, code: str | None) -> None:
         await connection.execute(
             "INSERT INTO notices (key, user_id, kind, facts) VALUES ($1, $2, 'welcome', $3)",
             f"welcome:{user.id}",
@@ -51,9 +50,7 @@ async def _sync(
 ) -> Synced:
     return await in_transaction(
         pool,
-        lambda connection: people.sync(
-            connection, contact, first_contacts=hooks, now=clock.now()
-        ),
+        lambda connection: people.sync(connection, contact, first_contacts=hooks, now=clock.now()),
     )
 
 
@@ -88,8 +85,7 @@ async def test_ten_callers_at_once_create_one_person_and_one_of_them_knows(
     await met(pool, clock, Contact(43))
     for user_id in range(1000, 1010):
         contacts = [
-            Contact(user_id, first_name="A", referral_code=f"ref_{42 + at % 2}")
-            for at in range(10)
+            Contact(user_id, first_name="A", referral_code=f"ref_{42 + at % 2}") for at in range(10)
         ]
         results = await asyncio.gather(
             *(_sync(pool, clock, contact, [Welcome()]) for contact in contacts)
@@ -127,13 +123,24 @@ async def test_a_code_counts_only_for_somebody_new(pool: Pool, clock: MovedClock
     assert (again.referral_applied, again.user.referrer_id) == (False, 1)
 
 
-@pytest.mark.parametrize("code", ["ref_7", "ref_999", "ref_x", "promo", "ref_9223372036854775808"])
-async def test_ones_own_and_unknown_codes_are_ignored(
-    pool: Pool, clock: MovedClock, code: str
+async def test_ones_own_and_unknown_codes_are_ignored(pool: Pool, clock: MovedClock) -> None:
+    codes = ("ref_7", "ref_999", "ref_x", "promo", "ref_9223372036854775808")
+    for user_id, code in enumerate(codes, start=7):
+        synced = await met(pool, clock, Contact(user_id, referral_code=code))
+        assert (synced.is_new, synced.referral_applied) == (True, False), code
+        assert synced.user.referrer_id is None
+
+
+async def test_ones_own_code_is_harmless_to_whoever_loses_the_race(
+    pool: Pool, clock: MovedClock
 ) -> None:
-    synced = await met(pool, clock, Contact(7, referral_code=code))
-    assert (synced.is_new, synced.referral_applied) == (True, False)
-    assert synced.user.referrer_id is None
+    """The loser's INSERT sees the winner's row, and a table's CHECK comes before ON CONFLICT."""
+    await met(pool, clock, Contact(7))
+    async with pool.acquire() as connection:
+        made = await store.insert_user(
+            connection, Contact(7), language="en", referrer_id=7, now=clock.now()
+        )
+    assert made is None
 
 
 async def test_two_who_invite_each_other_make_no_circle(pool: Pool, clock: MovedClock) -> None:
@@ -265,7 +272,7 @@ async def test_operators_block_only_those_below_them(pool: Pool, clock: MovedClo
         await met(pool, clock, Contact(user_id))
     roles = {1: Role.SUPPORT, 2: Role.FINANCE, 3: Role.ADMIN, 4: Role.OWNER}
     service = Acting(Operator(None, "bot", Role.OWNER))
-    async with pool.acquire() as connection:
+    async with pool.acquire() as connection, connection.transaction():
         for user_id, role in roles.items():
             await operators.grant_role(
                 connection, user_id, role, reason=None, acting=service, now=clock.now()

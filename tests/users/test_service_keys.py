@@ -90,18 +90,12 @@ async def test_the_secret_is_neither_kept_nor_printed(deps: Deps) -> None:
     assert [key.id for key in listed] == [made.key.id]
 
 
-@pytest.mark.parametrize("kind", ["empty", "unknown", "prefix", "longer", "endless", "hash"])
-async def test_what_is_no_key_opens_nothing(deps: Deps, kind: str) -> None:
-    secret = (await _create(deps)).secret
-    given = {
-        "empty": "",
-        "unknown": "hk_" + "A" * 43,
-        "prefix": secret[:-1],
-        "longer": secret + "A",
-        "endless": secret * 100,
-        "hash": service_keys.secret_hash(secret).hex(),
-    }[kind]
-    assert not await _holds(authenticator_of(deps), given)
+async def test_what_is_no_key_opens_nothing(deps: Deps) -> None:
+    door, secret = authenticator_of(deps), (await _create(deps)).secret
+    hashed = service_keys.secret_hash(secret).hex()
+    for given in ("", "hk_" + "A" * 43, secret[:-1], secret + "A", secret * 100, hashed, "\xff"):
+        assert not await _holds(door, given)
+    assert await _holds(door, secret)
 
 
 async def test_a_key_expires_while_it_is_remembered(deps: Deps) -> None:

@@ -179,10 +179,10 @@ async def test_of_parallel_refreshes_of_one_token_at_most_one_wins(deps: Deps) -
             await _refresh(deps, won[0].refresh)
 
 
-@pytest.mark.parametrize("token", ["", "hr_", "hr_" + "A" * 43, "Ў" * 20, "\ud800", "A" * 5000])
-async def test_an_unknown_refresh_token_is_refused(deps: Deps, token: str) -> None:
-    with pytest.raises(SessionEnded):
-        await _refresh(deps, token)
+async def test_an_unknown_refresh_token_is_refused(deps: Deps) -> None:
+    for token in ("", "hr_", "hr_" + "A" * 43, "Ў" * 20, "\ud800", "A" * 5000):
+        with pytest.raises(SessionEnded):
+            await _refresh(deps, token)
 
 
 async def test_an_access_token_is_no_refresh_token_and_the_reverse(

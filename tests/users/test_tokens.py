@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import json
-import os
 import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -63,7 +62,8 @@ def test_a_hand_made_token_with_our_key_would_be_believed() -> None:
 
 
 def test_life_ends_to_the_second_and_only_then_it_says_expired() -> None:
-    assert read_access_token(SECRET, _issued(), now=NOW + timedelta(seconds=3599))
+    last = read_access_token(SECRET, _issued(), now=NOW + timedelta(seconds=3599))
+    assert last.user_id == 777
     with pytest.raises(TokenExpired):
         read_access_token(SECRET, _issued(), now=NOW + timedelta(seconds=3600))
     with pytest.raises(Unauthenticated) as refused:
@@ -161,8 +161,8 @@ def test_hashing_the_secret_is_not_the_secret() -> None:
 # --- where the secret comes from -----------------------------------------------------------------
 
 
-def _settings(home: Path, **values: object) -> Settings:
-    return Settings(_env_file=None, hamyon_home=home, **values)  # type: ignore[arg-type] -- a test
+def _settings(home: Path, **values: Any) -> Settings:
+    return Settings(_env_file=None, hamyon_home=home, **values)
 
 
 def test_a_laptop_keeps_one_random_secret_for_itself(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_a_laptop_keeps_one_random_secret_for_itself(tmp_path: Path) -> None:
 
     assert len(found) == 1
     assert len(found.pop()) == 64
-    assert os.listdir(home) == ["jwt_secret"]
+    assert list(home.iterdir()) == [home / "jwt_secret"]
     assert stat.S_IMODE((home / "jwt_secret").stat().st_mode) == 0o600
     assert jwt_secret(_settings(tmp_path / "other")) != jwt_secret(_settings(home))
 
@@ -189,4 +189,4 @@ def test_a_damaged_or_short_secret_signs_nothing(tmp_path: Path) -> None:
 def test_production_makes_no_secret_up(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JWT_SECRET is missing"):
         jwt_secret(_settings(tmp_path, environment="production"))
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from hamyon import __version__
+from hamyon.cli.failure import Failure
 from hamyon.kit.errors import HamyonError
 from hamyon.kit.settings import Settings
 from hamyon.kit.texts import text
@@ -31,10 +32,6 @@ errors = Console(stderr=True)
 SandboxOption = Annotated[
     bool, typer.Option("--sandbox", help="Play the vendors on this machine, too.")
 ]
-
-
-class Failure(Exception):
-    """Something that the person at the terminal can mend; the sentence says how."""
 
 
 def main() -> None:
@@ -132,7 +129,8 @@ def demo(
     sandbox: SandboxOption = False,
 ) -> None:
     """Order a picture as a service would, and show what it cost."""
-    from hamyon.cli.demo import Wish, demo as work
+    from hamyon.cli.demo import Wish
+    from hamyon.cli.demo import demo as work
 
     wish = Wish(tuple(pictures or ()), prompt, model, size, out)
     run(work(load_settings(), wish, sandbox=sandbox))

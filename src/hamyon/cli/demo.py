@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from hamyon.cli import parts
-from hamyon.cli.app import Failure
+from hamyon.cli.failure import Failure
 from hamyon.cli.serve import Roles, running
 from hamyon.kit.settings import Settings
 
@@ -65,7 +65,10 @@ async def demo(settings: Settings, wish: Wish, *, sandbox: bool = False) -> None
 async def _is_up(at: str) -> bool:
     timeout = aiohttp.ClientTimeout(total=1.0)
     try:
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(f"{at}/info") as _:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(f"{at}/info") as _,
+        ):
             return True
     except (aiohttp.ClientError, TimeoutError):
         return False

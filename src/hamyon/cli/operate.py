@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from hamyon.cli import parts
+from hamyon.kit import postgres
 from hamyon.kit.migrations import migrate as bring_up
-from hamyon.kit.postgres import EmbeddedPostgres
 from hamyon.kit.settings import Settings
 from hamyon.wiring import open_deps
 
@@ -17,11 +17,11 @@ from hamyon.wiring import open_deps
 async def migrate(settings: Settings) -> None:
     """Apply what is missing and say what it was, whatever ``RUN_MIGRATIONS`` says."""
     if settings.database_url is None:
-        postgres = await EmbeddedPostgres.start(settings.hamyon_home)
+        server = await postgres.start(settings.hamyon_home)
         try:
-            applied = await bring_up(postgres.owner_dsn)
+            applied = await bring_up(server.owner_dsn)
         finally:
-            await postgres.stop()
+            await server.stop()
     else:
         owner = settings.migrations_database_url or settings.database_url
         applied = await bring_up(owner.get_secret_value())

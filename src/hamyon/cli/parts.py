@@ -14,13 +14,13 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from hamyon.kit import postgres
 from hamyon.kit.http import HttpClient, HttpFailure
 from hamyon.kit.migrations import MigrationError, migrate
-from hamyon.kit.postgres import EmbeddedPostgres, PostgresError
 from hamyon.kit.settings import Settings
 from hamyon.wiring import UnfitSettings
 
-KNOWN_FAILURES: Final = (MigrationError, PostgresError, UnfitSettings)
+KNOWN_FAILURES: Final = (MigrationError, postgres.PostgresError, UnfitSettings)
 SANDBOX_KEY: Final = "sandbox-key"
 SANDBOX_START_S: Final = 10.0
 
@@ -35,13 +35,13 @@ async def database(settings: Settings) -> AsyncIterator[str]:
             await migrate(owner.get_secret_value() if owner else application)
         yield application
         return
-    postgres = await EmbeddedPostgres.start(settings.hamyon_home)
+    server = await postgres.start(settings.hamyon_home)
     try:
         if settings.run_migrations:
-            await migrate(postgres.owner_dsn)
-        yield postgres.application_dsn
+            await migrate(server.owner_dsn)
+        yield server.application_dsn
     finally:
-        await postgres.stop()
+        await server.stop()
 
 
 def with_local_keys(settings: Settings) -> Settings:

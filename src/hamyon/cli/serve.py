@@ -17,7 +17,7 @@ from rich.panel import Panel
 
 from hamyon import __version__
 from hamyon.cli import parts
-from hamyon.cli.app import Failure
+from hamyon.cli.failure import Failure
 from hamyon.kit import log
 from hamyon.kit.queue import Worker
 from hamyon.kit.settings import Settings

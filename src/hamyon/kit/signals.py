@@ -151,6 +151,8 @@ class Signals:
                 failures = 0
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 _log.warning("signals_lost", error=type(error).__name__)
+            except Exception:  # noqa: BLE001 -- a process that went deaf for good would serve lies
+                _log.exception("signals_failed")
             if self._listening.is_set():
                 self._listening.clear()
                 failures = 0

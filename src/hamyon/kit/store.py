@@ -114,6 +114,28 @@ async def queue_depth(connection: Connection | Pool) -> tuple[int, float]:
     return row["depth"], row["oldest_s"]
 
 
+async def queue_by_entrypoint(connection: Connection | Pool) -> Sequence[dict[str, object]]:
+    """The queue by entry point: what waits, is due, is worked on, was given up, and how old.
+
+    ``held_back`` are jobs that wait for a later moment, ``retried`` those that failed before.
+    """
+    rows = await connection.fetch(
+        """
+        SELECT entrypoint,
+               count(*) FILTER (WHERE status = 'queued' AND execute_after <= now()) AS due,
+               count(*) FILTER (WHERE status = 'queued' AND execute_after > now()) AS held_back,
+               count(*) FILTER (WHERE status = 'picked') AS running,
+               count(*) FILTER (WHERE status IN ('failed', 'exception')) AS failed,
+               count(*) FILTER (WHERE status IN ('queued', 'picked') AND attempts > 0) AS retried,
+               coalesce(extract(epoch FROM now() - min(execute_after)
+                   FILTER (WHERE status = 'queued' AND execute_after <= now())), 0)::float8
+                   AS oldest_s
+        FROM pgqueuer GROUP BY entrypoint ORDER BY entrypoint
+        """
+    )
+    return [dict(row) for row in rows]
+
+
 async def prune_queue_log(connection: Connection, *, older_than: timedelta) -> int:
     """Forget the queue's log of long finished jobs. Returns how many rows went."""
     status = await connection.execute(

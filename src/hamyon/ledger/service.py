@@ -19,8 +19,10 @@ from hamyon.ledger.types import (
     Finding,
     LedgerLine,
     Line,
+    Moved,
     Transfer,
     TransferKind,
+    WalletEffect,
 )
 
 
@@ -193,6 +195,31 @@ async def history(
     return await store.history(
         connection, user_id=user_id, asset=asset, before_id=before_id, limit=limit
     )
+
+
+async def recent(
+    connection: Connection | Pool, user_id: int, *, limit: int
+) -> Sequence[tuple[str, LedgerLine]]:
+    """The newest lines of all wallets of a person, each with its asset."""
+    return await store.recent(connection, user_id=user_id, limit=limit)
+
+
+async def wallet_effect(
+    connection: Connection, *, user_id: int, asset: str, key: str
+) -> WalletEffect:
+    """What the transfer ``key`` did to a wallet; only in the transaction that posted it."""
+    return await store.wallet_effect(connection, user_id=user_id, asset=asset, key=key)
+
+
+async def transferred(connection: Connection | Pool, *, reference: str, kind: TransferKind) -> int:
+    """What transfers of one kind brought into wallets for ``reference``, in minor units."""
+    return await store.transferred(connection, reference=reference, kind=kind)
+
+
+async def moved_since(connection: Connection | Pool, *, since: datetime) -> Sequence[Moved]:
+    """What wallets gained and lost, by kind and asset."""
+    rows = await store.moved_since(connection, since=since)
+    return [Moved(TransferKind(kind), asset, gained, lost) for kind, asset, gained, lost in rows]
 
 
 async def audit(connection: Connection | Pool, since: datetime | None = None) -> Sequence[Finding]:

@@ -19,7 +19,7 @@ from hamyon.ledger.errors import (
     InvalidTransfer,
     TransferNotFound,
 )
-from hamyon.ledger.types import Balance, Finding, LedgerLine, Transfer
+from hamyon.ledger.types import Balance, Finding, LedgerLine, Transfer, WalletEffect
 
 REFUSALS: dict[str, type[HamyonError]] = {
     kind.code: kind
@@ -221,6 +221,56 @@ async def moved_since(
     return [(row["kind"], row["asset"], int(row["gained"]), int(row["lost"])) for row in rows]
 
 
+async def recent(
+    connection: Connection | Pool, *, user_id: int, limit: int
+) -> Sequence[tuple[str, LedgerLine]]:
+    """The newest lines of all wallets of a person, each with its asset."""
+    rows = await connection.fetch(
+        """
+        SELECT a.asset, e.id, t.kind, e.amount, e.balance_after, t.reference, t.reason,
+               t.created_at
+        FROM accounts a
+        CROSS JOIN LATERAL (
+            SELECT id, transfer_id, amount, balance_after FROM ledger_entries
+            WHERE account_id = a.id ORDER BY id DESC LIMIT $2
+        ) e
+        JOIN transfers t ON t.id = e.transfer_id
+        WHERE a.user_id = $1 AND a.role = 'wallet'
+        ORDER BY e.id DESC LIMIT $2
+        """,
+        user_id,
+        limit,
+    )
+    return [(row["asset"], LedgerLine(*list(row.values())[1:])) for row in rows]
+
+
+async def wallet_effect(
+    connection: Connection, *, user_id: int, asset: str, key: str
+) -> WalletEffect:
+    """What the transfer ``key``, posted by this very transaction, did to a wallet.
+
+    Posting locked the wallet, so what is read here is what this transaction left behind. The debt
+    that the transfer paid off is a transfer of its own, named after it.
+    """
+    row = await connection.fetchrow(
+        """
+        SELECT t.id, w.posted - w.held AS available, (
+            SELECT coalesce(sum(e.amount), 0)
+            FROM transfers x JOIN ledger_entries e ON e.transfer_id = x.id
+            WHERE x.key IN ($3, 'debt:' || $3 || ':' || w.user_id || ':' || w.asset)
+              AND e.account_id = w.id
+        ) AS moved
+        FROM transfers t, accounts w
+        WHERE t.key = $3 AND w.user_id = $1 AND w.asset = $2 AND w.role = 'wallet'
+        """,
+        user_id,
+        asset,
+        key,
+    )
+    assert row is not None, "the transfer was just posted to this wallet"
+    return WalletEffect(row["id"], row["available"] - int(row["moved"]), row["available"])
+
+
 async def audit(connection: Connection | Pool, *, since: datetime | None) -> Sequence[Finding]:
     """The ledger's broken invariants; ``since`` looks only at what changed from then on."""
     rows = await connection.fetch(AUDIT, since)
@@ -271,11 +321,12 @@ SELECT 'nothing_overdrawn', a.id::text, format('posted %s, held %s', a.posted, a
 FROM touched a
 WHERE (a.role = 'wallet' AND a.posted - a.held < 0) OR (a.role = 'debt' AND a.posted > 0)
 UNION ALL
-SELECT 'debt_is_paid_first', w.id::text,
+SELECT DISTINCT 'debt_is_paid_first', w.id::text,
        format('available %s, debt %s', w.posted - w.held, d.posted)
-FROM touched w
-JOIN accounts d ON d.user_id = w.user_id AND d.asset = w.asset AND d.role = 'debt'
-WHERE w.role = 'wallet' AND w.posted - w.held > 0 AND d.posted < 0
+FROM touched a
+JOIN accounts w ON w.user_id = a.user_id AND w.asset = a.asset AND w.role = 'wallet'
+JOIN accounts d ON d.user_id = a.user_id AND d.asset = a.asset AND d.role = 'debt'
+WHERE w.posted - w.held > 0 AND d.posted < 0
 UNION ALL
 SELECT 'last_balance_is_posted', a.id::text,
        format('last balance %s, posted %s', l.balance_after, a.posted)

@@ -88,6 +88,28 @@ class LedgerLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """What all wallets together gained and lost of an asset by transfers of one kind."""
+
+    kind: TransferKind
+    asset: str
+    gained: int
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class WalletEffect:
+    """What one transfer, with the debt that it paid off, did to a wallet.
+
+    Balances are what could be spent just before and just after it.
+    """
+
+    transfer_id: int
+    old_available: int
+    new_available: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A broken invariant. An audit without findings is sound."""
 

@@ -126,7 +126,7 @@ async def upload_pictures(
 def _items(storage: Storage, uploads: Sequence[Upload], now: datetime) -> list[dict[str, object]]:
     return [
         {
-            "upload_id": upload.id,
+            "upload_id": str(upload.id),
             "url": service.url_of(storage, upload, now=now),
             "mime": upload.mime,
             "width": upload.width,

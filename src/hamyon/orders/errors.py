@@ -40,6 +40,20 @@ class NothingToCharge(HamyonError):
     status = 409
 
 
+class NotRefundable(HamyonError):
+    """Not settled yet, or settled without a charge; ``status`` says how it stands."""
+
+    code = "not_refundable"
+    status = 409
+
+
+class RefundTooLarge(HamyonError):
+    """More than what is ``left`` of the charge after earlier refunds."""
+
+    code = "refund_too_large"
+    status = 409
+
+
 class ProviderUnavailable(HamyonError):
     """Operators or the breaker closed the model's provider; nothing was held."""
 

@@ -14,7 +14,7 @@ from hamyon.kit.errors import NotFound
 from hamyon.kit.web.models import JSON
 from hamyon.kit.web.permission import VENDOR, allow
 from hamyon.kit.web.routing import Router
-from hamyon.orders.service.advance import ENTRYPOINT, payload
+from hamyon.orders.service.record import ENTRYPOINT, payload
 from hamyon.orders.types import JobId, Needs
 
 router = Router("/api/v1/webhooks", tags=["webhooks"])
@@ -38,7 +38,7 @@ async def provider_event(request: Request, engine: str, job_id: UUID, token: str
             connection, source=engine, event_key=event.event_id, subject=str(job_id), body=body
         )
         if fresh is not None:
-            await kit_store.add_job(connection, ENTRYPOINT, payload(JobId(job_id), once=True))
+            await kit_store.add_job(connection, ENTRYPOINT, payload(JobId(job_id), None))
     reach("webhook.stored")
     needs.waker.wake()
     return JSON({"status": "accepted"})

@@ -14,11 +14,13 @@ from hamyon.orders.types import (
     Held,
     Job,
     JobEnd,
+    JobEnds,
     JobId,
     JobState,
     Order,
     OrderId,
     OrderState,
+    ProviderJob,
     StoredOutput,
 )
 
@@ -48,20 +50,32 @@ def _job(row: Record) -> Job:
 
 
 async def claim_job(
-    pool: Pool, job_id: JobId, *, lease: UUID, lease_s: float
+    pool: Pool,
+    job_id: JobId,
+    *,
+    lease: UUID,
+    lease_s: float,
+    step: int | None,
+    quiet_s: float | None = None,
 ) -> Claim | Held | None:
-    """Take a job, committed when this returns. None: it has ended, or never was."""
+    """Take a job, committed when this returns.
+
+    ``step`` is the number of the chain's queue entry, None for a call beside the chain. None: the
+    job has ended, the entry is void, or the job was asked about in the last ``quiet_s`` seconds.
+    """
     row = await pool.fetchrow(
         """
-        SELECT was, held_s, (job).order_id, (job).engine, (job).provider_path,
+        SELECT was, held_s, sendable, (job).order_id, (job).engine, (job).provider_path,
                (job).provider_job_id, (job).attempts, (job).fetches, (job).submitted_at,
                ("order").model_key, ("order").input, ("order").priority, ("order").created_at,
                ("order").settled_at IS NOT NULL AS settled
-        FROM job_claim($1, $2, $3)
+        FROM job_claim($1, $2, $3, $4, $5)
         """,
         job_id,
         lease,
         lease_s,
+        step,
+        quiet_s,
     )
     if row is None:
         return None
@@ -69,41 +83,65 @@ async def claim_job(
     held_s = values.pop("held_s")
     if held_s is not None:
         return Held(held_s)
-    return Claim(job_id=job_id, lease=lease, **{**values, "was": JobState(values["was"])})
+    values["was"] = JobState(values["was"])
+    return Claim(job_id=job_id, lease=lease, beside=step is None, **values)
 
 
-async def mark_running(connection: Connection, claim: Claim, *, provider_job_id: str) -> bool:
-    """The provider has it under this id. False: the lease was lost."""
-    status = await connection.execute(
+async def renew_lease(pool: Pool, claim: Claim, *, lease_s: float) -> bool:
+    """Keep a job for another ``lease_s`` from now. False: the lease was lost."""
+    status = await pool.execute(
         """
-        UPDATE jobs SET state = 'running', provider_job_id = $3, submitted_at = now(),
-            polled_at = now(), lease = NULL, lease_until = NULL
+        UPDATE jobs SET lease_until = clock_timestamp() + make_interval(secs => $3)
         WHERE id = $1 AND lease = $2
         """,
         claim.job_id,
         claim.lease,
-        provider_job_id,
+        lease_s,
     )
     return status == "UPDATE 1"
+
+
+async def mark_running(connection: Connection, claim: Claim, *, provider_job_id: str) -> int | None:
+    """The provider has it under this id. The chain's next step; None: the lease was lost."""
+    return cast(
+        "int | None",
+        await connection.fetchval(
+            """
+            UPDATE jobs SET state = 'running', provider_job_id = $3, submitted_at = now(),
+                polled_at = now(), step = step + $4, lease = NULL, lease_until = NULL
+            WHERE id = $1 AND lease = $2 RETURNING step
+            """,
+            claim.job_id,
+            claim.lease,
+            provider_job_id,
+            0 if claim.beside else 1,
+        ),
+    )
 
 
 async def put_back(
     connection: Connection, claim: Claim, *, state: JobState, attempts: int, fetches: int
-) -> bool:
-    """Give the lease back without an end: to ask again later. False: the lease was lost."""
-    status = await connection.execute(
-        """
-        UPDATE jobs SET state = $3, attempts = $4, fetches = $5, polled_at = now(),
-            lease = NULL, lease_until = NULL
-        WHERE id = $1 AND lease = $2
-        """,
-        claim.job_id,
-        claim.lease,
-        state,
-        attempts,
-        fetches,
+) -> int | None:
+    """Give the lease back without an end: to ask again later.
+
+    The chain's next step; None: the lease was lost.
+    """
+    return cast(
+        "int | None",
+        await connection.fetchval(
+            """
+            UPDATE jobs SET state = $3, attempts = $4, fetches = $5, polled_at = now(),
+                step = step + $6, lease = NULL, lease_until = NULL
+            WHERE id = $1 AND lease = $2 RETURNING step
+            """,
+            claim.job_id,
+            claim.lease,
+            state,
+            attempts,
+            fetches,
+            0 if claim.beside else 1,
+        ),
     )
-    return status == "UPDATE 1"
 
 
 async def end_job(connection: Connection, claim: Claim, end: JobEnd) -> bool:
@@ -201,6 +239,18 @@ async def settle(connection: Connection, order: Order) -> None:
         order.error_code,
         order.error_message,
         order.error_retryable,
+    )
+
+
+async def back_to_queue(connection: Connection, order_id: OrderId) -> None:
+    """A locked order none of whose jobs has been sent waits again."""
+    await connection.execute(
+        """
+        UPDATE orders SET state = 'queued', started_at = NULL
+        WHERE id = $1 AND state = 'running'
+          AND NOT EXISTS (SELECT FROM jobs WHERE order_id = $1 AND state <> 'queued')
+        """,
+        order_id,
     )
 
 
@@ -325,23 +375,6 @@ async def in_state(
     return [_order(row) for row in rows]
 
 
-async def polled_within(
-    connection: Connection | Pool, order_id: OrderId, *, seconds: float
-) -> bool:
-    """Whether a job of the order was asked after so recently."""
-    return cast(
-        "bool",
-        await connection.fetchval(
-            """
-            SELECT EXISTS (SELECT FROM jobs WHERE order_id = $1
-                AND polled_at > now() - make_interval(secs => $2))
-            """,
-            order_id,
-            seconds,
-        ),
-    )
-
-
 # --- sweeps ---------------------------------------------------------------------------------------
 
 
@@ -370,20 +403,30 @@ async def review_over(pool: Pool, *, limit: int) -> Sequence[OrderId]:
     return [row["id"] for row in rows]
 
 
-async def stray_jobs(pool: Pool, *, silent_s: float, limit: int) -> Sequence[JobId]:
-    """Jobs at a provider that nobody has asked about for so long: their queue entry was lost."""
-    rows = await pool.fetch(
+async def restart_stray_jobs(
+    connection: Connection, *, silent_s: float, limit: int
+) -> Sequence[tuple[JobId, int]]:
+    """Jobs at a provider that nobody has asked about for so long: their queue entry was lost.
+
+    Returns them with the step of the chain that must be queued now; older entries are void.
+    """
+    rows = await connection.fetch(
         """
-        SELECT j.id FROM jobs j JOIN orders o ON o.id = j.order_id AND o.settled_at IS NULL
-        WHERE j.state IN ('submitting', 'running', 'uncertain')
-          AND coalesce(j.lease_until < now(), true)
-          AND coalesce(j.polled_at, j.lease_until, '-infinity') < now() - make_interval(secs => $1)
-        ORDER BY j.lease_until NULLS FIRST LIMIT $2
+        WITH stray AS (
+            SELECT j.id FROM jobs j JOIN orders o ON o.id = j.order_id AND o.settled_at IS NULL
+            WHERE j.state IN ('submitting', 'running', 'uncertain')
+              AND coalesce(j.lease_until < now(), true)
+              AND coalesce(j.polled_at, j.lease_until, '-infinity')
+                  < now() - make_interval(secs => $1)
+            ORDER BY j.lease_until NULLS FIRST LIMIT $2 FOR NO KEY UPDATE OF j SKIP LOCKED
+        )
+        UPDATE jobs j SET step = step + 1, polled_at = now()
+        FROM stray WHERE j.id = stray.id RETURNING j.id, j.step
         """,
         silent_s,
         limit,
     )
-    return [row["id"] for row in rows]
+    return [(row["id"], row["step"]) for row in rows]
 
 
 async def forget_late_jobs(pool: Pool, *, older_than: timedelta) -> int:
@@ -439,6 +482,77 @@ async def active_people(connection: Connection | Pool, *, since: datetime) -> in
     )
 
 
+async def people_at_work(
+    connection: Connection | Pool, *, since: Sequence[datetime]
+) -> Sequence[int]:
+    """How many different people ordered something, since each of the given moments."""
+    rows = await connection.fetch(
+        """
+        SELECT (SELECT count(DISTINCT user_id) FROM orders WHERE created_at >= moment) AS people
+        FROM unnest($1::timestamptz[]) WITH ORDINALITY AS given (moment, place) ORDER BY place
+        """,
+        list(since),
+    )
+    return [row["people"] for row in rows]
+
+
+async def recent_of(connection: Connection | Pool, *, user_id: int, limit: int) -> Sequence[Order]:
+    """A person's newest orders of all products."""
+    rows = await connection.fetch(
+        f"SELECT {ORDER_COLUMNS} FROM orders WHERE user_id = $1 ORDER BY id DESC LIMIT $2",  # noqa: S608
+        user_id,
+        limit,
+    )
+    return [_order(row) for row in rows]
+
+
+async def provider_jobs(
+    connection: Connection | Pool, order_ids: Sequence[OrderId]
+) -> Sequence[ProviderJob]:
+    """The jobs of several orders with the provider's ids, by order and place."""
+    rows = await connection.fetch(
+        """
+        SELECT id, order_id, state, engine, provider_job_id,
+               jsonb_array_length(outputs) AS outputs, cost_micro_usd, error_code, error_message,
+               submitted_at, finished_at
+        FROM jobs WHERE order_id = ANY ($1) ORDER BY order_id, ordinal
+        """,
+        list(order_ids),
+    )
+    return [ProviderJob(**{**row, "state": JobState(row["state"])}) for row in rows]
+
+
+async def job_ends_since(connection: Connection | Pool, *, since: datetime) -> Sequence[JobEnds]:
+    """How the jobs of orders that were settled since then ended, by engine."""
+    rows = await connection.fetch(
+        """
+        SELECT j.engine,
+               count(*) FILTER (WHERE j.state = 'succeeded') AS succeeded,
+               count(*) FILTER (WHERE j.state = 'failed') AS failed,
+               count(*) FILTER (WHERE j.state = 'refused') AS refused,
+               count(*) FILTER (WHERE j.state = 'canceled') AS canceled,
+               coalesce(sum(j.cost_micro_usd), 0)::bigint AS cost_micro_usd
+        FROM orders o JOIN jobs j ON j.order_id = o.id
+        WHERE o.settled_at >= $1
+        GROUP BY j.engine ORDER BY j.engine
+        """,
+        since,
+    )
+    return [JobEnds(**row) for row in rows]
+
+
+async def awaiting_people(connection: Connection | Pool) -> tuple[int, int]:
+    """Orders in review, and jobs of which nobody knows whether the provider took them."""
+    row = await connection.fetchrow(
+        """
+        SELECT (SELECT count(*) FROM orders WHERE state = 'review') AS review,
+               (SELECT count(*) FROM jobs WHERE state = 'uncertain') AS uncertain
+        """
+    )
+    assert row is not None
+    return row["review"], row["uncertain"]
+
+
 async def audit(connection: Connection | Pool, *, since: datetime | None) -> Sequence[Finding]:
     """Broken invariants between orders, their jobs and their holds."""
     rows = await connection.fetch(
@@ -475,6 +589,20 @@ async def audit(connection: Connection | Pool, *, since: datetime | None) -> Seq
             AND t.role = 'wallet'
         GROUP BY o.id, o.charged
         HAVING count(*) > 1 OR -sum(t.amount) IS DISTINCT FROM o.charged
+        UNION ALL
+        SELECT 'refunded_within_charge', o.id::text,
+               format('refunded %s of %s', sum(t.amount), o.charged)
+        FROM (
+            SELECT DISTINCT reference FROM transfer_totals
+            WHERE kind = 'refund' AND role = 'wallet'
+              AND ($1::timestamptz IS NULL OR created_at >= $1)
+        ) refunded
+        JOIN orders o ON o.id = CASE WHEN refunded.reference ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-'
+            THEN refunded.reference::uuid END
+        JOIN transfer_totals t ON t.reference = refunded.reference AND t.kind = 'refund'
+            AND t.role = 'wallet'
+        GROUP BY o.id, o.charged
+        HAVING sum(t.amount) > coalesce(o.charged, 0)
         UNION ALL
         SELECT 'charged_for_something', o.id::text, format('charged %s for no picture', o.charged)
         FROM looked_at o

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hamyon.kit.queue import Handler, Schedule
-from hamyon.orders.service import advance, deadlines
+from hamyon.orders.service import deadlines, record
+from hamyon.orders.service.advance import advance
 from hamyon.orders.types import Needs
 
 
@@ -11,10 +12,10 @@ def handlers(needs: Needs) -> dict[str, Handler]:
     """Queue entries by entry point."""
 
     async def run(raw: str) -> None:
-        job_id, once = advance.parse_payload(raw)
-        await advance.advance(needs, job_id, once=once)
+        job_id, step = record.parse_payload(raw)
+        await advance(needs, job_id, step)
 
-    return {advance.ENTRYPOINT: run}
+    return {record.ENTRYPOINT: run}
 
 
 def schedules(needs: Needs) -> list[Schedule]:

@@ -297,16 +297,57 @@ class ProductRules(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ProviderJob:
+    """A job as operators see it; ``outputs`` counts what lies in our storage."""
+
+    id: JobId
+    order_id: OrderId
+    state: JobState
+    engine: str
+    provider_job_id: str | None
+    outputs: int
+    cost_micro_usd: int | None
+    error_code: str | None
+    error_message: str | None
+    submitted_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnds:
+    """How the jobs of one engine ended in a span of time; ``cost_micro_usd`` is what they cost."""
+
+    engine: str
+    succeeded: int
+    failed: int
+    refused: int
+    canceled: int
+    cost_micro_usd: int
+
+    @property
+    def error_rate(self) -> float | None:
+        """The share of failures among what the provider decided; None when it decided nothing."""
+        decided = self.succeeded + self.failed + self.refused
+        return self.failed / decided if decided else None
+
+
 # --- working on jobs ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job that this worker may work on until ``lease`` runs out. ``was`` is its state before."""
+    """A job that this worker may work on until ``lease`` runs out. ``was`` is its state before.
+
+    ``beside``: the call stands beside the job's chain of queue entries and must not lengthen it.
+    ``sendable``: the order still wants what has not been sent.
+    """
 
     job_id: JobId
     order_id: OrderId
     lease: UUID
+    beside: bool
+    sendable: bool
     was: JobState
     engine: str
     provider_path: str

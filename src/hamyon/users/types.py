@@ -140,6 +140,29 @@ class LoginSession:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """A login session as operators see it."""
+
+    id: SessionId
+    origin: Origin
+    address: str | None
+    created_at: datetime
+    ended_at: datetime | None
+    end_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleCounts:
+    """How many people there are, and who of them is new by the calendar."""
+
+    total: int
+    new_today: int
+    new_week: int
+    new_month: int
+    blocked: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tokens:
     """What a signed-in person holds. ``expires_in_s`` is the access token's life."""
 

@@ -10,7 +10,6 @@ from hamyon.catalog.service.operators import (
 )
 from hamyon.catalog.service.providers import (
     PROVIDERS,
-    ProviderBook,
     claim_call,
     note_balance,
     note_outage,
@@ -23,7 +22,7 @@ from hamyon.catalog.service.providers import (
 )
 from hamyon.catalog.service.sale import (
     choose_options,
-    forget,
+    forget_models,
     get_model,
     models,
     models_namespace,
@@ -32,12 +31,10 @@ from hamyon.catalog.service.sale import (
 
 __all__ = [
     "PROVIDERS",
-    "ProviderBook",
     "choose_options",
     "claim_call",
     "entries",
     "forget_models",
-    "forget",
     "get_entry",
     "get_model",
     "margin_percent",

@@ -14,7 +14,6 @@ All times are the database's, so that machines whose clocks differ agree.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -22,13 +21,11 @@ from hamyon.catalog import store
 from hamyon.catalog.errors import ProviderNotFound
 from hamyon.catalog.types import CatalogCache, ProviderStatus
 from hamyon.kit.cache import Namespace, invalidate
-from hamyon.kit.db import Connection, Pool, in_transaction
+from hamyon.kit.db import Connection, Pool
 from hamyon.users.service.audit import record_act
 from hamyon.users.types import Acting
 
 PROVIDER_CACHE_S: Final = 2.0
-PAUSED_RETRY_S: Final = 60.0
-"""When to ask again after a provider that people paused; nobody knows when they will resume it."""
 ERROR_LENGTH_MAX: Final = 500
 
 PROVIDERS: Final[Namespace[ProviderStatus]] = Namespace("catalog_provider", PROVIDER_CACHE_S)
@@ -116,55 +113,6 @@ async def note_success(connection: Connection, known: ProviderStatus) -> None:
 async def note_balance(connection: Connection | Pool, name: str, balance_micro_usd: int) -> None:
     """Keep what the provider says is left of our money there."""
     await store.set_balance(connection, name, balance_micro_usd=balance_micro_usd)
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderBook:
-    """Providers' standing for whoever gives them work, each call in a transaction of its own.
-
-    ``threshold`` outages in a row open the breaker for ``open_s`` seconds (``BREAKER_FAILURES``,
-    ``BREAKER_OPEN_S``). Satisfies ``OutageBook`` of the orders. Raises ProviderNotFound.
-    """
-
-    pool: Pool
-    cache: CatalogCache
-    threshold: int
-    open_s: float
-
-    async def closed_for_s(self, engine: str) -> float:
-        """Seconds for which no work may be taken on for it; 0 when it is open or on probation."""
-        return _closed_for_s(await provider_status(self.pool, self.cache, engine))
-
-    async def claim_for_s(self, engine: str) -> float:
-        """Like ``closed_for_s`` for a worker with a job in hand: on probation 0 for one of them."""
-        status = await provider_status(self.pool, self.cache, engine)
-        if status.closed or not status.probing:
-            return _closed_for_s(status)
-        claimed = await in_transaction(
-            self.pool, lambda connection: claim_call(connection, status, open_s=self.open_s)
-        )
-        return 0.0 if claimed else self.open_s
-
-    async def note_outage(self, engine: str, error: str) -> None:
-        """The provider as a whole failed."""
-        await in_transaction(
-            self.pool,
-            lambda connection: note_outage(
-                connection, engine, error, threshold=self.threshold, open_s=self.open_s
-            ),
-        )
-
-    async def note_success(self, engine: str) -> None:
-        """The provider answered. Free while there is nothing to reset."""
-        known = await provider_status(self.pool, self.cache, engine)
-        if known.failures or known.open_until is not None:
-            await in_transaction(self.pool, lambda connection: note_success(connection, known))
-
-
-def _closed_for_s(status: ProviderStatus) -> float:
-    if not status.closed:
-        return 0.0
-    return PAUSED_RETRY_S if status.paused_at is not None else max(1.0, status.retry_after_s)
 
 
 # --- what operators do ----------------------------------------------------------------------------

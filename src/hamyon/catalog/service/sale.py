@@ -47,8 +47,8 @@ async def models(pool: Pool, cache: CatalogCache) -> Sequence[ModelForSale]:
     return await cache.cache.get(cache.models, _ALL, lambda: store.models_for_sale(pool))
 
 
-async def forget(cache: CatalogCache) -> None:
-    """Read the models anew at the next question: what this process holds proved to be old."""
+def forget_models(cache: CatalogCache) -> None:
+    """Drop this process's copy of what is for sale: it proved to be old."""
     cache.cache.drop(cache.models, _ALL)
 
 
@@ -109,8 +109,3 @@ def quote(
         case _ as never:
             assert_never(never)
     return Quote(price.asset, total, price.id, price.unit)
-
-
-def forget_models(cache: CatalogCache) -> None:
-    """Drop this process's copy of what is for sale: it proved to be old."""
-    cache.cache.drop(cache.models, _ALL)

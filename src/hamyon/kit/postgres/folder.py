@@ -91,7 +91,7 @@ class Folder:
                 _write_secret(path, passwords[login])
         return passwords, made_now
 
-    def make_data(self, identity: Identity, initdb: Path, password: str) -> None:
+    def make_data(self, identity: Identity, initdb: Path, password: str, *, durable: bool) -> None:
         """An empty database cluster; all of it or nothing, whenever this process is killed."""
         part, secret = self.root / "data.part", self.root / "initdb.password"
         with _disk(self.root):
@@ -106,6 +106,7 @@ class Folder:
             made = identity.run(
                 *(initdb, "-D", part, "-U", SUPERUSER, "--pwfile", secret),
                 *("--auth-local=trust", "--auth-host=scram-sha-256", "--no-instructions"),
+                *(() if durable else ("--no-sync",)),
                 # The collation of the server itself: the same on every operating system.
                 *("--encoding=UTF8", "--locale=C"),
                 *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import psutil
+import psutil  # type: ignore[import-untyped]  # the package brings no types
 import structlog
 
 _log = structlog.get_logger(__name__)
@@ -23,7 +23,7 @@ HARD_STOP_TIMEOUT_S: Final = 5.0
 
 
 def stop_leftovers(data: Path) -> None:
-    """Stop servers and orphaned backends of ``data``. Blocks. Whoever calls holds the folder's lock.
+    """Stop servers and orphaned backends of ``data``. Blocks. The caller holds the lock.
 
     A ``postmaster.pid`` whose number was given to a foreign program meanwhile is removed, because
     PostgreSQL only looks whether such a process lives, and would refuse to start.

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -58,15 +57,22 @@ _NOT_DURABLE: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
 class Running:
     """A server that answers. Its folder stays locked until ``stop``."""
 
-    port: int
-    data: Path
-    passwords: Mapping[str, str]
-    _process: subprocess.Popen[bytes]
-    _lock: int
+    def __init__(
+        self,
+        port: int,
+        data: Path,
+        passwords: Mapping[str, str],
+        process: subprocess.Popen[bytes],
+        lock: int,
+    ) -> None:
+        self.port = port
+        self.data = data
+        self._passwords = passwords
+        self._process = process
+        self._lock: int | None = lock
 
     @property
     def application_dsn(self) -> str:
@@ -85,7 +91,7 @@ class Running:
 
     def dsn(self, login: str, database: str = store.DATABASE) -> str:
         """The URL of a database for one of the three logins."""
-        return _dsn(login, self.passwords[login], self.port, database)
+        return _dsn(login, self._passwords[login], self.port, database)
 
     @property
     def pid(self) -> int:
@@ -98,7 +104,7 @@ class Running:
 
     async def wait(self) -> int:
         """Until the server ends; its exit status. For whoever supervises it."""
-        while (status := self._process.poll()) is None:
+        while (status := self._process.poll()) is None:  # noqa: ASYNC110 -- no event tells it
             await asyncio.sleep(_WAIT_POLL_S)
         return status
 
@@ -108,11 +114,10 @@ class Running:
         A fast shutdown that cuts connections off and writes a checkpoint; after a bounded wait,
         or ``at_once``, an immediate one, which the next start recovers from.
         """
-        if self._process.returncode is not None and not _holds(self._lock, self.data.parent):
-            return
         await _end(self._process, at_once=at_once)
-        if _holds(self._lock, self.data.parent):
-            os.close(self._lock)
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
 
 
 async def start(
@@ -130,11 +135,11 @@ async def start(
     the recovery after a crash. On Linux the server stops when the calling thread ends, so call it
     from one that lives as long as the server is wanted. Raises PostgresError.
     """
-    folder = Folder(home.resolve() / "postgres")
+    folder = Folder(home.resolve() / "postgres")  # noqa: ASYNC240 -- once, before anything runs
     lock = folder.lock()
     try:
         passwords, made_now = folder.passwords()
-        identity = await asyncio.to_thread(_prepare, folder, passwords[store.SUPERUSER])
+        identity = await asyncio.to_thread(_prepare, folder, passwords[store.SUPERUSER], durable)
         wanted = _SETTINGS | ({} if durable else _NOT_DURABLE) | dict(settings or {})
         deadline = time.monotonic() + timeout_s
         process, chosen = await _launch(folder, identity, port, wanted, deadline)
@@ -153,14 +158,14 @@ async def start(
     return Running(chosen, folder.data, passwords, process, lock)
 
 
-def _prepare(folder: Folder, password: str) -> Identity:
+def _prepare(folder: Folder, password: str, durable: bool) -> Identity:
     """Bring the data folder into a state that a server can start from."""
     identity = choose_identity(folder.data)
     if folder.data.exists():
         folder.check_data()
         stop_leftovers(folder.data)
     else:
-        folder.make_data(identity, binary("initdb"), password)
+        folder.make_data(identity, binary("initdb"), password, durable=durable)
     return identity
 
 
@@ -247,7 +252,7 @@ async def _end(process: subprocess.Popen[bytes], *, at_once: bool) -> None:
             return
         process.send_signal(name)
         deadline = time.monotonic() + timeout_s
-        while process.poll() is None and time.monotonic() < deadline:
+        while process.poll() is None and time.monotonic() < deadline:  # noqa: ASYNC110 -- bounded
             await asyncio.sleep(_POLL_S)
 
 

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import timedelta
 from typing import Final, assert_never
-from uuid import UUID
 
 import structlog
 
 from hamyon.kit import store as kit_store
 from hamyon.kit.crash import reach
-from hamyon.kit.db import Connection, in_transaction
 from hamyon.kit.ids import new_id
 from hamyon.orders import store
 from hamyon.orders.errors import DownloadFailed
-from hamyon.orders.service import settle
+from hamyon.orders.service import record
 from hamyon.orders.service.collect import collect
 from hamyon.orders.service.request import build_request
 from hamyon.orders.types import (
@@ -35,7 +32,6 @@ from hamyon.orders.types import (
     JobId,
     JobState,
     Needs,
-    Order,
     PollOutcome,
     ProviderClass,
     Refused,
@@ -44,57 +40,83 @@ from hamyon.orders.types import (
     Unknown,
 )
 
-ENTRYPOINT: Final = "advance"
 SUBMITS_MAX: Final = 5
 """Submissions that the provider surely did not accept, before the job is given up."""
 FETCHES_MAX: Final = 6
 """Tries to fetch the outputs of a finished job."""
-RECHECK: Final = timedelta(seconds=2)
-LATE_RECHECK: Final = timedelta(minutes=10)
-"""How often an order that is settled already is still asked about, for a late picture."""
-STARTED_PRIORITY: Final = 0
-"""Work that has begun goes before work that has not: orders' own priorities are negative."""
+FETCH_S: Final = 240.0
+"""How long one try may take, all outputs together."""
+RECHECK_S: Final = 2.0
+RECHECK_S_MAX: Final = 60.0
+"""The longest pause between two questions, whatever a busy provider wishes: silence for longer
+than ``deadlines.SILENT_S`` counts as a lost chain."""
+UNCERTAIN_RECHECK_S: Final = 30.0
+HELD_RECHECK_S: Final = 5.0
+"""A lease may end long before it runs out: whoever has it is rarely dead."""
+NEVER_SENT: Final = JobEnd(JobState.FAILED, (), "deadline_passed", None, True)
 
 log = structlog.get_logger(__name__)
 
 
-async def advance(needs: Needs, job_id: JobId, *, once: bool = False) -> None:
-    """Take one step with a job.
+async def advance(needs: Needs, job_id: JobId, step: int | None) -> None:
+    """Run a queue entry: a step of the job's chain, or with None a call beside it (a webhook).
 
-    Every open job has one chain of queue entries that ask about it again and again; ``once`` is a
-    call beside the chain (a webhook, a refresh) and starts no second one.
+    While another worker has the job the entry is queued again.
     """
-    claim = await store.claim_job(
-        needs.pool, job_id, lease=new_id(), lease_s=needs.settings.worker_lease_s
-    )
-    if claim is None:
-        return
+    claim = await _claim(needs, job_id, step)
     if isinstance(claim, Held):
-        delay = min(claim.for_s, 1.0) if once else claim.for_s
-        await _again(needs, job_id, delay_s=delay + 0.05, once=once)
-        return
+        longest_s = 1.0 if step is None else HELD_RECHECK_S
+        await record.again(needs, job_id, step, delay_s=min(claim.for_s, longest_s) + 0.05)
+    elif claim is not None:
+        await _work(needs, claim)
+
+
+async def look(needs: Needs, job_id: JobId, *, quiet_s: float) -> None:
+    """Ask about a job now, unless somebody does or did in the last ``quiet_s`` seconds."""
+    claim = await _claim(needs, job_id, None, quiet_s=quiet_s)
+    if isinstance(claim, Claim):
+        await _work(needs, claim)
+
+
+async def _claim(
+    needs: Needs, job_id: JobId, step: int | None, *, quiet_s: float | None = None
+) -> Claim | Held | None:
+    return await store.claim_job(
+        needs.pool,
+        job_id,
+        lease=new_id(),
+        lease_s=needs.settings.worker_lease_s,
+        step=step,
+        quiet_s=quiet_s,
+    )
+
+
+async def _work(needs: Needs, claim: Claim) -> None:
     reach("claim.committed")
     engine = needs.engines.get(claim.engine)
     if engine is None:
         # The engine was switched off while it had work: keep the job for when it is back.
-        log.error("no such engine", engine=claim.engine, job_id=str(job_id))
-        await _put_back(needs, claim, claim.was, delay_s=60, once=once)
+        log.error("no such engine", engine=claim.engine, job_id=str(claim.job_id))
+        await record.put_back(needs, claim, claim.was, delay_s=60)
         return
     with needs.slots.take(engine) as has_room:
         if not has_room:
-            await _put_back(needs, claim, claim.was, delay_s=0.5, once=once)
+            await record.put_back(needs, claim, claim.was, delay_s=0.5)
             return
-        await _step(needs, engine, claim, once=once)
+        async with record.lease_kept(needs, claim):
+            await _step(needs, engine, claim)
 
 
-async def _step(needs: Needs, engine: Engine, claim: Claim, *, once: bool) -> None:
+async def _step(needs: Needs, engine: Engine, claim: Claim) -> None:
     match claim.was:
+        case JobState.QUEUED if not claim.sendable:
+            await record.end(needs, claim, NEVER_SENT)
         case JobState.QUEUED:
-            await _submit(needs, engine, claim, once=once)
+            await _submit(needs, engine, claim)
         case JobState.SUBMITTING | JobState.UNCERTAIN:
-            await _find_out(needs, engine, claim, once=once)
+            await _find_out(needs, engine, claim)
         case JobState.RUNNING:
-            await _ask(needs, engine, claim, once=once)
+            await _ask(needs, engine, claim)
         case JobState.SUCCEEDED | JobState.REFUSED | JobState.FAILED | JobState.CANCELED:
             raise AssertionError(f"claimed an ended job: {claim.was}")
         case _:
@@ -104,90 +126,71 @@ async def _step(needs: Needs, engine: Engine, claim: Claim, *, once: bool) -> No
 # --- submitting -----------------------------------------------------------------------------------
 
 
-async def _submit(needs: Needs, engine: Engine, claim: Claim, *, once: bool) -> None:
+async def _submit(needs: Needs, engine: Engine, claim: Claim) -> None:
     wait_s = await needs.outages.wait_s(engine.name)
     if wait_s > 0:
-        state = JobState.QUEUED if claim.was is JobState.QUEUED else JobState.UNCERTAIN
-        await _put_back(needs, claim, state, delay_s=min(wait_s, 30.0), once=once)
+        await record.put_back(needs, claim, _unsent(claim), delay_s=min(wait_s, 30.0))
         return
+    request = await build_request(needs, claim)
     reach("submit.before")
     started = time.monotonic()
-    outcome = await engine.submit(await build_request(needs, claim))
+    outcome = await engine.submit(request)
     _count_call(needs, engine, "submit", outcome, started)
     reach("submit.sent")
-    await _submitted(needs, engine, claim, outcome, once=once)
+    await _submitted(needs, engine, claim, outcome)
 
 
-async def _submitted(
-    needs: Needs, engine: Engine, claim: Claim, outcome: SubmitOutcome, *, once: bool
-) -> None:
+async def _submitted(needs: Needs, engine: Engine, claim: Claim, outcome: SubmitOutcome) -> None:
+    """Write down first, count for the breaker afterwards: the id must not wait for anything."""
     match outcome:
         case Accepted():
+            await record.accepted(needs, claim, outcome)
             await needs.outages.note_success(engine.name)
-            await _accepted(needs, claim, outcome, once=once)
         case Finished():
+            await _collect(needs, engine, claim, outcome)
             await needs.outages.note_success(engine.name)
-            await _collect(needs, engine, claim, outcome, once=once)
         case Refused():
-            await _end(needs, claim, _refusal(outcome))
+            await record.end(needs, claim, _refusal(outcome))
         case Failed():
-            await _not_accepted(needs, engine, claim, outcome, once=once)
+            await _not_accepted(needs, engine, claim, outcome)
         case Unknown():
-            await needs.outages.note_outage(engine.name, outcome.message)
             log.warning("unknown submission", job_id=str(claim.job_id), why=outcome.message)
-            # Without a lease's end in sight the next step would wait for it: look soon.
-            await _put_back(
-                needs, claim, JobState.UNCERTAIN, delay_s=RECHECK.total_seconds(), once=once
-            )
+            await record.put_back(needs, claim, JobState.UNCERTAIN, delay_s=RECHECK_S)
+            await needs.outages.note_outage(engine.name, outcome.message)
         case _:
             assert_never(outcome)
 
 
-async def _accepted(needs: Needs, claim: Claim, outcome: Accepted, *, once: bool) -> None:
-    async with needs.pool.acquire() as connection, connection.transaction():
-        kept = await store.mark_running(connection, claim, provider_job_id=outcome.provider_job_id)
-        if kept:
-            await kit_store.add_job(
-                connection,
-                ENTRYPOINT,
-                payload(claim.job_id, once=once and claim.was is not JobState.QUEUED),
-                delay=timedelta(seconds=outcome.poll_after_s),
-            )
-            await settle.announce(connection, claim.order_id)
-    reach("submit.saved")
-    if not kept:
-        log.warning("lease lost after acceptance", job_id=str(claim.job_id))
-    elif outcome.poll_after_s <= 0:
-        needs.waker.wake()
-
-
-async def _not_accepted(
-    needs: Needs, engine: Engine, claim: Claim, outcome: Failed, *, once: bool
-) -> None:
+async def _not_accepted(needs: Needs, engine: Engine, claim: Claim, outcome: Failed) -> None:
     """It was surely not accepted: try again while that can help, then give up."""
-    if outcome.outage:
-        await needs.outages.note_outage(engine.name, outcome.message)
     attempts = claim.attempts + 1
     if not outcome.retryable or attempts >= SUBMITS_MAX:
-        await _end(needs, claim, _failure(outcome))
-        return
-    delay_s = max(outcome.retry_after_s or 0, min(2.0**attempts, 30.0))
-    await _put_back(needs, claim, JobState.QUEUED, delay_s=delay_s, attempts=attempts, once=once)
+        await record.end(needs, claim, _failure(outcome))
+    else:
+        delay_s = max(outcome.retry_after_s or 0, min(2.0**attempts, 30.0))
+        await record.put_back(needs, claim, _unsent(claim), delay_s=delay_s, attempts=attempts)
+    if outcome.outage:
+        await needs.outages.note_outage(engine.name, outcome.message)
 
 
-async def _find_out(needs: Needs, engine: Engine, claim: Claim, *, once: bool) -> None:
+def _unsent(claim: Claim) -> JobState:
+    """The state of a job that this step did not bring to the provider; an earlier one may have."""
+    return JobState.QUEUED if claim.was is JobState.QUEUED else JobState.UNCERTAIN
+
+
+async def _find_out(needs: Needs, engine: Engine, claim: Claim) -> None:
     """A worker died while submitting, or the provider did not answer: was it accepted?"""
     match engine.provider_class:
         case ProviderClass.REPEATABLE:
             # Same key, same bytes: the provider itself makes it once.
-            await _submit(needs, engine, claim, once=once)
+            await _submit(needs, engine, claim)
         case ProviderClass.ADOPTABLE:
             if adopted := await _adopted(needs, claim):
-                await _accepted(needs, claim, Accepted(adopted, 0), once=once)
+                await record.accepted(needs, claim, Accepted(adopted, 0))
             else:
-                await _leave_uncertain(needs, claim, once=once)
+                await _leave_uncertain(needs, claim)
         case ProviderClass.OPAQUE:
-            await _leave_uncertain(needs, claim, once=once)
+            await _leave_uncertain(needs, claim)
         case _:
             assert_never(engine.provider_class)
 
@@ -203,153 +206,74 @@ async def _adopted(needs: Needs, claim: Claim) -> str | None:
     return None
 
 
-async def _leave_uncertain(needs: Needs, claim: Claim, *, once: bool) -> None:
+async def _leave_uncertain(needs: Needs, claim: Claim) -> None:
     """Never resubmit: a callback, an operator or the deadline decides."""
     if claim.was is not JobState.UNCERTAIN:
         log.warning("uncertain submission", job_id=str(claim.job_id))
-    await _put_back(needs, claim, JobState.UNCERTAIN, delay_s=30, once=once)
+    await record.put_back(needs, claim, JobState.UNCERTAIN, delay_s=UNCERTAIN_RECHECK_S)
 
 
 # --- asking ---------------------------------------------------------------------------------------
 
 
-async def _ask(needs: Needs, engine: Engine, claim: Claim, *, once: bool) -> None:
+async def _ask(needs: Needs, engine: Engine, claim: Claim) -> None:
     assert claim.provider_job_id is not None
     reach("poll.before")
     started = time.monotonic()
     outcome = await engine.poll(claim.provider_job_id)
     _count_call(needs, engine, "poll", outcome, started)
     reach("poll.asked")
-    await _asked(needs, engine, claim, outcome, once=once)
-
-
-async def _asked(
-    needs: Needs, engine: Engine, claim: Claim, outcome: PollOutcome, *, once: bool
-) -> None:
-    recheck_s = RECHECK.total_seconds()
     match outcome:
         case Running():
+            await record.put_back(needs, claim, JobState.RUNNING, delay_s=outcome.poll_after_s)
             await needs.outages.note_success(engine.name)
-            await _put_back(needs, claim, JobState.RUNNING, delay_s=outcome.poll_after_s, once=once)
         case Finished():
+            await _collect(needs, engine, claim, outcome)
             await needs.outages.note_success(engine.name)
-            await _collect(needs, engine, claim, outcome, once=once)
         case Refused():
-            await _end(needs, claim, _refusal(outcome))
+            await record.end(needs, claim, _refusal(outcome))
         case Failed(outage=True):
+            delay_s = min(max(outcome.retry_after_s or 0, RECHECK_S), RECHECK_S_MAX)
+            await record.put_back(needs, claim, JobState.RUNNING, delay_s=delay_s)
             await needs.outages.note_outage(engine.name, outcome.message)
-            delay_s = max(outcome.retry_after_s or 0, recheck_s)
-            await _put_back(needs, claim, JobState.RUNNING, delay_s=delay_s, once=once)
         case Failed():
-            await _end(needs, claim, _failure(outcome))
+            await record.end(needs, claim, _failure(outcome))
         case Canceled():
-            await _end(needs, claim, JobEnd(JobState.CANCELED))
+            await record.end(needs, claim, JobEnd(JobState.CANCELED))
         case Unknown():
+            await record.put_back(needs, claim, JobState.RUNNING, delay_s=RECHECK_S)
             await needs.outages.note_outage(engine.name, outcome.message)
-            await _put_back(needs, claim, JobState.RUNNING, delay_s=recheck_s, once=once)
         case _:
             assert_never(outcome)
 
 
-async def _collect(
-    needs: Needs, engine: Engine, claim: Claim, outcome: Finished, *, once: bool
-) -> None:
+async def _collect(needs: Needs, engine: Engine, claim: Claim, outcome: Finished) -> None:
     try:
-        # The lease outlives the download, or another worker would start on it.
-        async with asyncio.timeout(needs.settings.worker_lease_s * 0.75):
+        async with asyncio.timeout(FETCH_S):
             stored, failure = await collect(needs, engine, claim, outcome.outputs)
     except TimeoutError:
         stored, failure = [], DownloadFailed("the download took too long", permanent=False)
     is_last = claim.fetches + 1 >= FETCHES_MAX
     if failure is not None and not is_last and not failure.permanent:
-        await _fetch_again(needs, claim, failure, once=once)
+        await _fetch_again(needs, claim, failure)
         return
     reach("collect.stored")
+    # The provider is paid for what it made, also when nothing of it could be fetched.
+    cost = outcome.cost_micro_usd
     if stored:
-        end = JobEnd(JobState.SUCCEEDED, stored, cost_micro_usd=outcome.cost_micro_usd)
+        end = JobEnd(JobState.SUCCEEDED, stored, cost_micro_usd=cost)
     else:
-        end = JobEnd(JobState.FAILED, (), "bad_output", str(failure)[:500], error_retryable=True)
-    await _end(needs, claim, end)
+        why = str(failure)[:500]
+        end = JobEnd(JobState.FAILED, (), "bad_output", why, True, cost_micro_usd=cost)
+    await record.end(needs, claim, end)
 
 
-async def _fetch_again(needs: Needs, claim: Claim, failure: DownloadFailed, *, once: bool) -> None:
+async def _fetch_again(needs: Needs, claim: Claim, failure: DownloadFailed) -> None:
     fetches = claim.fetches + 1
     log.warning("output not fetched", job_id=str(claim.job_id), tries=fetches, why=str(failure))
     # Class A has no id to ask about: the repetition of the request is the question.
     state = JobState.RUNNING if claim.provider_job_id else JobState.UNCERTAIN
-    await _put_back(
-        needs, claim, state, delay_s=min(2.0**fetches, 30.0), fetches=fetches, once=once
-    )
-
-
-# --- writing down ---------------------------------------------------------------------------------
-
-
-async def _end(needs: Needs, claim: Claim, end: JobEnd) -> None:
-    """End the job, and with the last one the order; a deadlock runs it again with the same keys."""
-
-    async def use_case(connection: Connection) -> Order | None:
-        order = await settle.end_job(connection, needs.rules, claim, end)
-        await kit_store.mark_handled(connection, source=claim.engine, subject=str(claim.job_id))
-        reach("settle.before_commit")
-        return order
-
-    order = await in_transaction(needs.pool, use_case)
-    reach("settle.committed")
-    age_s = max(time.time() - claim.created_at.timestamp(), 0.0)
-    needs.metrics.job(claim.engine, claim.model_key, end.state, age_s)
-    if order is not None:
-        needs.metrics.settlement(order.product, order.state)
-
-
-async def _put_back(
-    needs: Needs,
-    claim: Claim,
-    state: JobState,
-    *,
-    delay_s: float,
-    once: bool,
-    attempts: int | None = None,
-    fetches: int | None = None,
-) -> None:
-    """Give the job back for later, and keep its chain going."""
-    async with needs.pool.acquire() as connection, connection.transaction():
-        kept = await store.put_back(
-            connection,
-            claim,
-            state=state,
-            attempts=claim.attempts if attempts is None else attempts,
-            fetches=claim.fetches if fetches is None else fetches,
-        )
-        # The chain of a queued job is the one that submits it, so it may not end beside it.
-        if kept and (not once or claim.was is JobState.QUEUED):
-            if claim.settled:
-                delay_s = max(delay_s, LATE_RECHECK.total_seconds())
-            await kit_store.add_job(
-                connection,
-                ENTRYPOINT,
-                str(claim.job_id),
-                priority=claim.priority if state is JobState.QUEUED else STARTED_PRIORITY,
-                delay=timedelta(seconds=delay_s),
-            )
-
-
-async def _again(needs: Needs, job_id: JobId, *, delay_s: float, once: bool) -> None:
-    async with needs.pool.acquire() as connection:
-        await kit_store.add_job(
-            connection, ENTRYPOINT, payload(job_id, once=once), delay=timedelta(seconds=delay_s)
-        )
-
-
-def payload(job_id: JobId, *, once: bool) -> str:
-    """The queue's payload for a step."""
-    return f"{job_id}:once" if once else str(job_id)
-
-
-def parse_payload(raw: str) -> tuple[JobId, bool]:
-    """``payload`` read back: the job, and whether the call stands beside the chain."""
-    job_id, _, mark = raw.partition(":")
-    return JobId(UUID(job_id)), mark == "once"
+    await record.put_back(needs, claim, state, delay_s=min(2.0**fetches, 30.0), fetches=fetches)
 
 
 def _refusal(outcome: Refused) -> JobEnd:

@@ -2,45 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
 from hamyon.kit import store as kit_store
-from hamyon.kit.db import Connection, in_transaction
+from hamyon.kit.db import Connection, Pool, in_transaction, transaction
 from hamyon.notices import service as notices
 from hamyon.notices.types import Notice
 from hamyon.orders import store
-from hamyon.orders.service import settle
-from hamyon.orders.service.advance import ENTRYPOINT
-from hamyon.orders.types import JobEnd, JobState, Needs, OrderId, OrderState
+from hamyon.orders.service import record, settle
+from hamyon.orders.service.advance import NEVER_SENT
+from hamyon.orders.types import JobState, Needs, OrderId, OrderState
 
 BATCH: Final = 200
 SILENT_S: Final = 120.0
 LATE_RESULTS: Final = timedelta(days=7)
 """How long a provider may still bring a picture for an order that was released."""
-NEVER_SENT: Final = JobEnd(JobState.FAILED, (), "deadline_passed", None, True)
 
 log = structlog.get_logger(__name__)
 
 
+class Find(Protocol):
+    """Lists orders that time ran out on."""
+
+    async def __call__(self, pool: Pool, *, limit: int) -> Sequence[OrderId]: ...
+
+
+Decide = Callable[[Connection, Needs, OrderId], Awaitable[None]]
+
+
 async def sweep(needs: Needs) -> None:
     """One round over all that is overdue; every minute, on one worker, safe to run twice."""
-    for order_id in await store.overdue(needs.pool, limit=BATCH):
-        await in_transaction(needs.pool, _overdue, needs, order_id)
-    for order_id in await store.review_over(needs.pool, limit=BATCH):
-        await in_transaction(needs.pool, _review_over, needs, order_id)
-    strays = await store.stray_jobs(needs.pool, silent_s=SILENT_S, limit=BATCH)
-    async with needs.pool.acquire() as connection:
-        for job_id in strays:
-            await kit_store.add_job(
-                connection, ENTRYPOINT, str(job_id), dedupe_key=f"stray:{job_id}"
-            )
+    await _each(needs, store.overdue, _overdue)
+    await _each(needs, store.review_over, _review_over)
+    await _restart_strays(needs)
+    await store.forget_late_jobs(needs.pool, older_than=LATE_RESULTS)
+
+
+async def _each(needs: Needs, find: Find, decide: Decide) -> None:
+    """Decide about all that is found; one that cannot be decided must not hold up the others."""
+    failed: set[OrderId] = set()
+    while True:
+        found = await find(needs.pool, limit=BATCH + len(failed))
+        fresh = [order_id for order_id in found if order_id not in failed]
+        for order_id in fresh:
+            try:
+                await in_transaction(needs.pool, decide, needs, order_id)
+            except record.LOST_DATABASE:
+                raise
+            except Exception:
+                failed.add(order_id)
+                log.exception("overdue order left as it is", order_id=str(order_id))
+        if len(fresh) < BATCH:
+            return
+
+
+async def _restart_strays(needs: Needs) -> None:
+    async with transaction(needs.pool) as connection:
+        strays = await store.restart_stray_jobs(connection, silent_s=SILENT_S, limit=BATCH)
+        for job_id, step in strays:
+            await kit_store.add_job(connection, record.ENTRYPOINT, record.payload(job_id, step))
     if strays:
         log.warning("jobs left behind", count=len(strays))
         needs.waker.wake()
-    await store.forget_late_jobs(needs.pool, older_than=LATE_RESULTS)
 
 
 async def _overdue(connection: Connection, needs: Needs, order_id: OrderId) -> None:

@@ -15,31 +15,35 @@ CANCELED: Final = JobEnd(JobState.CANCELED)
 
 
 async def cancel(needs: Needs, order: Order) -> None:
-    """Stop an order: at once while nothing was sent, else by the provider where it can.
+    """Stop an order: at once what was not sent, else by the provider where it can.
 
-    A running one settles as the provider says. Raises NotCancelable.
+    A running one settles as the provider says. Raises NotCancelable when nothing could be stopped.
     """
-    if order.state not in {OrderState.QUEUED, OrderState.RUNNING}:
-        raise NotCancelable(status=order.state)
-    if await in_transaction(needs.pool, _cancel_unsent, needs, order.id):
-        return
-    engine = needs.engines.get(order.engine)
-    stopped = False
-    for job_id, provider_job_id in await store.provider_jobs_of(needs.pool, order.id):
-        if engine is not None and provider_job_id and await engine.cancel(provider_job_id):
-            stopped = True
-            await advance(needs, job_id, once=True)
+    state, stopped = await in_transaction(needs.pool, _cancel_unsent, needs, order.id)
+    if state in {OrderState.QUEUED, OrderState.RUNNING}:
+        engine = needs.engines.get(order.engine)
+        for job_id, provider_job_id in await store.provider_jobs_of(needs.pool, order.id):
+            if engine is not None and provider_job_id and await engine.cancel(provider_job_id):
+                stopped = True
+                await advance(needs, job_id, None)
     if not stopped:
-        raise NotCancelable(status=order.state)
+        raise NotCancelable(status=state)
 
 
-async def _cancel_unsent(connection: Connection, needs: Needs, order_id: OrderId) -> bool:
-    """Whether the order ended: all its jobs were still waiting."""
+async def _cancel_unsent(
+    connection: Connection, needs: Needs, order_id: OrderId
+) -> tuple[OrderState, bool]:
+    """How the order stands now, and whether a job of it was still waiting and is canceled."""
     order = await store.lock_order(connection, order_id)
-    if order is None or order.settled_at is not None:
-        return False
-    await store.end_open_jobs(connection, order_id, states=[JobState.QUEUED], end=CANCELED)
-    return await settle.settle_if_ended(connection, needs.rules, order) is not None
+    if order is None:
+        raise OrderNotFound
+    if order.state not in {OrderState.QUEUED, OrderState.RUNNING}:
+        return order.state, False
+    canceled = await store.end_open_jobs(
+        connection, order_id, states=[JobState.QUEUED], end=CANCELED
+    )
+    settled = await settle.settle_if_ended(connection, needs.rules, order) if canceled else None
+    return (settled or order).state, canceled > 0
 
 
 async def resolve(

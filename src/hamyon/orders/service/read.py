@@ -11,7 +11,7 @@ from uuid import UUID
 from hamyon.kit.db import Pool
 from hamyon.orders import store
 from hamyon.orders.errors import OrderNotFound
-from hamyon.orders.service.advance import advance
+from hamyon.orders.service.advance import look
 from hamyon.orders.types import Job, Needs, Order, OrderId, OrderState
 
 REFRESH_EVERY_S = 2.0
@@ -65,11 +65,9 @@ async def refresh(needs: Needs, order: Order) -> None:
     """Ask the provider once now, unless it was asked in the last two seconds."""
     if order.state not in ACTIVE_STATES:
         return
-    if await store.polled_within(needs.pool, order.id, seconds=REFRESH_EVERY_S):
-        return
     for job_id, provider_job_id in await store.provider_jobs_of(needs.pool, order.id):
         if provider_job_id:
-            await advance(needs, job_id, once=True)
+            await look(needs, job_id, quiet_s=REFRESH_EVERY_S)
 
 
 class Waiting:

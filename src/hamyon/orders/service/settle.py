@@ -47,12 +47,12 @@ async def end_job(connection: Connection, rules: Rules, claim: Claim, end: JobEn
 
 
 async def settle_if_ended(connection: Connection, rules: Rules, order: Order) -> Order | None:
-    """Settle a locked order when none of its jobs is open."""
+    """Settle a locked order when none of its jobs is open; a settled one gets what came late."""
     jobs = await store.jobs_of(connection, order.id)
-    if any(job.state in OPEN_JOB_STATES for job in jobs):
-        return None
     if order.settled_at is not None:
         return await _give_late(connection, rules, order, jobs)
+    if any(job.state in OPEN_JOB_STATES for job in jobs):
+        return None
     charged = rules[order.product].capture_amount(order, jobs) if order.price else 0
     return await settle(connection, rules, order, jobs, charged=charged)
 

@@ -28,7 +28,7 @@ from hamyon.orders.types import (
 from hamyon.providers.wavespeed import outcomes
 from hamyon.providers.wavespeed.client import WaveSpeedClient
 from hamyon.providers.wavespeed.types import OUTPUT_LIMIT_BYTES, CallFailed, WebhookEvent
-from hamyon.providers.wavespeed.webhooks import WebhookVerifier
+from hamyon.providers.wavespeed.webhooks import WebhookVerifier, prediction_id_of
 
 PRICED_BY: Final = ("size", "resolution", "max_images", "output_format", "aspect_ratio")
 _PRICE_KEPT: Final = timedelta(hours=1)
@@ -167,6 +167,10 @@ class WaveSpeedEngine:
     async def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookEvent | None:
         """The event when it is surely the vendor's, else None. Lower-case header names."""
         return await self._verifier.verify(headers, body)
+
+    def job_id_of_event(self, body: bytes) -> str | None:
+        """The prediction's id in a webhook that was verified when it came."""
+        return prediction_id_of(body)
 
     async def balance_micro_usd(self) -> int | None:
         """What is left of our money there; None when the provider does not say now."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from hamyon.orders.types import ProviderEvent
+
 SUBMIT_LIMIT_BYTES: Final = 1024 * 1024
 OUTPUT_LIMIT_BYTES: Final = 64 * 1024 * 1024
 
@@ -39,11 +41,9 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class WebhookEvent:
+class WebhookEvent(ProviderEvent):
     """A genuine webhook: ask for the prediction now; what it says itself decides nothing."""
 
-    event_id: str
-    provider_job_id: str
     status: str
 
 

@@ -77,11 +77,25 @@ def _genuine(secret: str | None, message: bytes, signatures: list[str]) -> bool:
 
 
 def _event(event_id: str, body: bytes) -> WebhookEvent | None:
+    data = _object(body)
+    prediction_id = prediction_id_of(body)
+    if data is None or prediction_id is None:
+        return None
+    return WebhookEvent(event_id, prediction_id, str(data.get("status") or ""))
+
+
+def prediction_id_of(body: bytes) -> str | None:
+    """Which prediction a webhook's body is about; None for what is no webhook's body."""
+    data = _object(body)
+    prediction_id = data.get("id") if data is not None else None
+    if isinstance(prediction_id, str) and _PREDICTION_ID.fullmatch(prediction_id):
+        return prediction_id
+    return None
+
+
+def _object(body: bytes) -> dict[str, object] | None:
     try:
         data = orjson.loads(body)
     except ValueError:
         return None
-    prediction_id = data.get("id") if isinstance(data, dict) else None
-    if not isinstance(prediction_id, str) or not _PREDICTION_ID.fullmatch(prediction_id):
-        return None
-    return WebhookEvent(event_id, prediction_id, str(data.get("status") or ""))
+    return data if isinstance(data, dict) else None

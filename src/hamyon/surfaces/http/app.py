@@ -7,7 +7,8 @@ from fastapi import FastAPI
 from hamyon import __version__
 from hamyon.kit.web import edge
 from hamyon.kit.web.routing import Router, include
-from hamyon.media.routes import ROUTERS as MEDIA
+from hamyon.media.routes import api as media
+from hamyon.media.routes import files
 from hamyon.orders.routes import router as provider_events
 from hamyon.products.images.routes import router as images
 from hamyon.surfaces.admin.routes import ROUTERS as ADMIN
@@ -35,7 +36,7 @@ def create_app(needs: Needs) -> FastAPI:
     )
     app.state.deps = needs
     products = [router for name in needs.settings.products for router in PRODUCTS[name]]
-    include(app, root, core, *USERS, *MEDIA, *products, provider_events, *ADMIN)
+    include(app, root, core, *USERS, media, files, *products, provider_events, *ADMIN)
     edge.install(
         app,
         settings=needs.settings,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
 from hamyon.kit.cache import Cache
@@ -41,8 +40,4 @@ class Needs(Protocol):
 
     async def redis_works(self) -> bool | None:
         """Whether Redis answers; None when none is configured."""
-        ...
-
-    def engine_names(self) -> Mapping[str, str]:
-        """Which engine works for each provider of the catalogue here."""
         ...

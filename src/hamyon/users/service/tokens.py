@@ -72,7 +72,7 @@ def read_access_token(secret: bytes, token: str, *, now: datetime) -> AccessClai
                 "verify_nbf": False,
             },
         )
-    except (jwt.PyJWTError, ValueError, RecursionError) as error:
+    except (jwt.PyJWTError, ValueError) as error:
         raise Unauthenticated from error
     return _checked(claims, now.timestamp())
 

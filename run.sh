@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Installs what is missing into .venv and starts everything: ./run.sh
+# Any other command of hamyon works the same way: ./run.sh demo photo.jpg --prompt "..."
+set -euo pipefail
+cd "$(dirname "$0")"
+
+python=.venv/bin/python
+if [ ! -x "$python" ]; then
+    for candidate in "${PYTHON:-python3}" python3.13 python3.12 python3.11 /usr/bin/python3; do
+        if "$candidate" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            found=$candidate
+            break
+        fi
+    done
+    if [ -z "${found:-}" ]; then
+        echo "Hamyon needs Python 3.11 or newer with venv; set PYTHON to one." >&2
+        exit 1
+    fi
+    "$found" -m venv .venv
+fi
+
+# A stamp of the lock file says what is installed, so that later starts do not ask pip.
+stamp=.venv/.installed
+wanted=$(cat requirements.lock pyproject.toml | sha256sum)
+if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+    echo "Installing the packages of requirements.lock ..."
+    "$python" -m pip install --quiet --disable-pip-version-check --no-warn-script-location \
+        --require-hashes -r requirements.lock
+    "$python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+    echo "$wanted" >"$stamp"
+fi
+
+[ $# -gt 0 ] || set -- up
+exec .venv/bin/hamyon "$@"

@@ -1,0 +1,5 @@
+"""``python -m hamyon`` is ``hamyon``."""
+
+from hamyon.cli import main
+
+main()

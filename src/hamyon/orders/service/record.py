@@ -1,0 +1,191 @@
+"""What a step writes down: always under its lease, together with the queue entry that goes on.
+
+Every open job has one chain of queue entries. Each entry carries the number of its step, and the
+write that queues the next one makes the older ones void, so that an entry which runs twice, or is
+found after a crash, starts no second chain. A call beside the chain (a webhook, a person's look)
+queues nothing: the chain goes on by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Final, TypeVar
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from hamyon.kit import store as kit_store
+from hamyon.kit.crash import reach
+from hamyon.kit.db import Connection, in_transaction, transaction
+from hamyon.orders import store
+from hamyon.orders.service import settle
+from hamyon.orders.types import Accepted, Claim, JobEnd, JobId, JobState, Needs, Order
+
+ENTRYPOINT: Final = "advance"
+LATE_RECHECK_S: Final = 600.0
+"""How often an order that is settled already is still asked about, for a late picture."""
+STARTED_PRIORITY: Final = 0
+"""Work that has begun goes before work that has not: orders' own priorities are negative."""
+SAVE_FOR_S: Final = 120.0
+SAVE_PAUSE_S: Final = 0.5
+LOST_DATABASE: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+)
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+
+async def accepted(needs: Needs, claim: Claim, outcome: Accepted) -> None:
+    """Save the provider's id, whatever it takes: without it the work is paid for and lost."""
+    kept = await _persistently(lambda: _save_id(needs, claim, outcome))
+    reach("submit.saved")
+    if not kept:
+        log.warning(
+            "lease lost after acceptance",
+            job_id=str(claim.job_id),
+            provider_job_id=outcome.provider_job_id,
+        )
+    elif outcome.poll_after_s <= 0:
+        needs.waker.wake()
+
+
+async def _save_id(needs: Needs, claim: Claim, outcome: Accepted) -> bool:
+    async with transaction(needs.pool) as connection:
+        step = await store.mark_running(connection, claim, provider_job_id=outcome.provider_job_id)
+        if step is None:
+            return False
+        # Beside the chain, too: an adopted job should not wait for the chain's next turn.
+        await kit_store.add_job(
+            connection,
+            ENTRYPOINT,
+            payload(claim.job_id, None if claim.beside else step),
+            delay=timedelta(seconds=outcome.poll_after_s),
+        )
+        await settle.announce(connection, claim.order_id)
+    return True
+
+
+async def _persistently(save: Callable[[], Awaitable[T]]) -> T:
+    """Save again while the database is away. A save whose commit went unheard finds its lease gone
+    the second time, which is no harm."""
+    give_up_at = time.monotonic() + SAVE_FOR_S
+    while True:
+        try:
+            return await save()
+        except LOST_DATABASE as error:
+            if time.monotonic() > give_up_at:
+                raise
+            log.warning("waiting for the database to save", error=repr(error))
+            await asyncio.sleep(SAVE_PAUSE_S)
+
+
+async def put_back(
+    needs: Needs,
+    claim: Claim,
+    state: JobState,
+    *,
+    delay_s: float,
+    attempts: int | None = None,
+    fetches: int | None = None,
+) -> None:
+    """Give the job back for later, and queue the chain's next step."""
+    if claim.settled:
+        delay_s = max(delay_s, LATE_RECHECK_S)
+    waits = state is JobState.QUEUED
+    async with transaction(needs.pool) as connection:
+        if waits:
+            await store.lock_order(connection, claim.order_id)
+        step = await store.put_back(
+            connection,
+            claim,
+            state=state,
+            attempts=claim.attempts if attempts is None else attempts,
+            fetches=claim.fetches if fetches is None else fetches,
+        )
+        if step is None:
+            log.warning("lease lost", job_id=str(claim.job_id))
+            return
+        if waits:
+            await store.back_to_queue(connection, claim.order_id)
+        if not claim.beside:
+            await kit_store.add_job(
+                connection,
+                ENTRYPOINT,
+                payload(claim.job_id, step),
+                priority=claim.priority if waits else STARTED_PRIORITY,
+                delay=timedelta(seconds=delay_s),
+            )
+
+
+async def end(needs: Needs, claim: Claim, how: JobEnd) -> None:
+    """End the job, and with the last one the order; a deadlock runs it again with the same keys."""
+
+    async def use_case(connection: Connection) -> Order | None:
+        order = await settle.end_job(connection, needs.rules, claim, how)
+        await kit_store.mark_handled(connection, source=claim.engine, subject=str(claim.job_id))
+        reach("settle.before_commit")
+        return order
+
+    order = await in_transaction(needs.pool, use_case)
+    reach("settle.committed")
+    age_s = max(time.time() - claim.created_at.timestamp(), 0.0)
+    needs.metrics.job(claim.engine, claim.model_key, how.state, age_s)
+    if order is not None:
+        needs.metrics.settlement(order.product, order.state)
+
+
+async def again(needs: Needs, job_id: JobId, step: int | None, *, delay_s: float) -> None:
+    """Run the same queue entry later."""
+    async with needs.pool.acquire() as connection:
+        await kit_store.add_job(
+            connection, ENTRYPOINT, payload(job_id, step), delay=timedelta(seconds=delay_s)
+        )
+
+
+@asynccontextmanager
+async def lease_kept(needs: Needs, claim: Claim) -> AsyncIterator[None]:
+    """Renews the lease while the step goes on, however slow the provider is.
+
+    A frozen or dead process renews nothing, and that is how others know.
+    """
+    renewing = asyncio.create_task(_renew(needs, claim), name="lease")
+    try:
+        yield
+    finally:
+        renewing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await renewing
+
+
+async def _renew(needs: Needs, claim: Claim) -> None:
+    lease_s = needs.settings.worker_lease_s
+    while True:
+        await asyncio.sleep(lease_s / 3)
+        try:
+            if not await store.renew_lease(needs.pool, claim, lease_s=lease_s):
+                return
+        except LOST_DATABASE as error:
+            log.warning("lease not renewed", job_id=str(claim.job_id), error=repr(error))
+
+
+def payload(job_id: JobId, step: int | None) -> str:
+    """A queue entry: a step of the chain, or with None a call beside it."""
+    return f"{job_id}:{'once' if step is None else step}"
+
+
+def parse_payload(raw: str) -> tuple[JobId, int | None]:
+    """``payload`` read back."""
+    job_id, _, step = raw.partition(":")
+    return JobId(UUID(job_id)), None if step == "once" else int(step)
