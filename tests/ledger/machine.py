@@ -164,6 +164,19 @@ class LedgerMachine(RuleBasedStateMachine):
         written = [*self.model.written, "never-written"]
         self._call(Reverse(written[pick % len(written)], self._key()))
 
+    @rule(pick=PICK, amount=PARTS)
+    def reverse_a_paid_debt(self, pick: int, amount: int) -> None:
+        """A claw-back that made a debt, a deposit that pays of it, and then the claw-back undone."""
+        who = self._person(pick % PEOPLE)
+        over = self.model.available((who, "credit")) + 1 + pick % 30
+        key = self._key()
+        self._call(ClawBack(who, "credit", over, self._system("sales:stars"), key))
+        self._move(TransferKind.DEPOSIT, "credit", {who: amount}, "sales:stars")
+        owed = -self.model.balance[(who, DEBT, "credit")]
+        made = [-n for (_, role, _), n in self.model.written[key].lines if role == DEBT]
+        self.session.outcomes["paid debt returned"] += bool(made and owed < made[0])
+        self._call(Reverse(key, self._key()))
+
     @rule(pick=PICK)
     def replay(self, pick: int) -> None:
         """An earlier call again, whatever has happened since; also one that was refused then."""

@@ -20,6 +20,7 @@ WANTED = (
     "ClawBack ok", "ClawBack idempotency_mismatch", "ClawBack amount_too_large",
     "Reverse True", "Reverse False", "Reverse insufficient_funds", "Reverse already_reversed",
     "Reverse transfer_not_found", "Reverse idempotency_mismatch", "debt paid",
+    "paid debt returned",
 )  # fmt: skip
 
 

@@ -67,7 +67,7 @@ async def _is_up(at: str) -> bool:
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(f"{at}/info") as _,
+            session.get(f"{at}/api/v1/info"),
         ):
             return True
     except (aiohttp.ClientError, TimeoutError):
@@ -132,9 +132,10 @@ async def _walk(service: Service, operator: Service, wish: Wish) -> None:
 async def _upload(service: Service, path: Path) -> str:
     form = aiohttp.FormData()
     form.add_field("telegram_id", str(PERSON))
-    form.add_field("file", path.read_bytes(), filename=path.name)
+    form.add_field("file", await asyncio.to_thread(path.read_bytes), filename=path.name)
     item = (await service.call("POST", "/api/v1/media/upload", data=form))["items"][0]
-    console.print(f"Uploaded {path.name}: {item['width']}x{item['height']}, {item['bytes']} bytes.")
+    size = f"{item['width']}x{item['height']}"
+    console.print(f"Uploaded {path.name}: {size}, {item['bytes']} bytes.")
     return str(item["upload_id"])
 
 
@@ -162,15 +163,19 @@ async def _wait(service: Service, order_id: str) -> dict[str, Any]:
 async def _save(
     service: Service, results: Sequence[Mapping[str, Any]], order_id: str, out: Path
 ) -> list[Path]:
-    out.mkdir(parents=True, exist_ok=True)
     saved = []
     for number, result in enumerate(results, 1):
         path = out / f"{order_id}-{number}.{ENDINGS[result['mime']]}"
         async with service.session.get(result["url"]) as answer:
             answer.raise_for_status()
-            path.write_bytes(await answer.read())
+            await asyncio.to_thread(_write, path, await answer.read())
         saved.append(path)
     return saved
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
 
 
 async def _print_ledger(service: Service) -> None:

@@ -140,7 +140,7 @@ def _listener(settings: Settings) -> socket.socket:
 
 
 async def _listening(server: uvicorn.Server, task: asyncio.Task[None]) -> None:
-    while not server.started and not task.done():
+    while not server.started and not task.done():  # noqa: ASYNC110 -- uvicorn has no event for it
         await asyncio.sleep(0.005)
     if task.done():
         task.result()
@@ -177,7 +177,8 @@ def _banner(ready: Running) -> None:
         "A person, and the first picture, which is free:",
     ]
     curl = [
-        f"curl -s {at}/api/v1/users/sync -H 'api-key: {key}' -H 'content-type: application/json' \\",
+        f"curl -s {at}/api/v1/users/sync -H 'api-key: {key}' \\",
+        "  -H 'content-type: application/json' \\",
         """  -d '{"telegram_id": 777, "first_name": "Ali"}'""",
         f"curl -s {at}/api/v1/generations/submit -H 'api-key: {key}' \\",
         "  -H 'content-type: application/json' \\",

@@ -22,7 +22,7 @@ class NotFinished(HamyonError):
 
 
 class NotCancelable(HamyonError):
-    """The order ended already; ``status`` says how."""
+    """The order ended already, or its provider stops nothing; ``state`` says where it stands."""
 
     code = "not_cancelable"
     status = 409

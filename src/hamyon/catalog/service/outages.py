@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from hamyon.catalog.service import providers
-from hamyon.catalog.types import CatalogCache
-from hamyon.kit.db import Pool
+from hamyon.catalog.types import CatalogCache, ProviderStatus
+from hamyon.kit.db import Pool, in_transaction
 
 BUSY_PROBE_S = 2.0
 """How long a worker waits while another one tries a provider on probation."""
+
+
+PAUSED_S = 30.0
+"""How often a worker looks whether operators have resumed a provider."""
+
+
+def _closed_s(status: ProviderStatus) -> float:
+    return PAUSED_S if status.paused_at is not None else float(max(status.retry_after_s, 1))
 
 
 class Outages:
@@ -22,29 +30,33 @@ class Outages:
     async def closed_for_s(self, engine: str) -> float:
         """Seconds for which no new order is taken for it; 0 when it is open."""
         status = await providers.provider_status(self._pool, self._cache, engine)
-        return float(max(status.retry_after_s, 1)) if status.closed else 0.0
+        return _closed_s(status) if status.closed else 0.0
 
     async def wait_s(self, engine: str) -> float:
         """Seconds that a worker must wait before it calls it; 0: call now."""
         status = await providers.provider_status(self._pool, self._cache, engine)
         if status.closed:
-            return float(max(status.retry_after_s, 1))
+            return _closed_s(status)
         if not status.probing:
             return 0.0
-        async with self._pool.acquire() as connection:
-            claimed = await providers.claim_call(connection, status, open_s=self._open_s)
+        claimed = await in_transaction(
+            self._pool, providers.claim_call, status, open_s=self._open_s
+        )
         return 0.0 if claimed else BUSY_PROBE_S
 
     async def note_outage(self, engine: str, error: str) -> None:
         """The provider as a whole failed."""
-        async with self._pool.acquire() as connection:
-            await providers.note_outage(
-                connection, engine, error, threshold=self._threshold, open_s=self._open_s
-            )
+        await in_transaction(
+            self._pool,
+            providers.note_outage,
+            engine,
+            error,
+            threshold=self._threshold,
+            open_s=self._open_s,
+        )
 
     async def note_success(self, engine: str) -> None:
         """The provider answered."""
         status = await providers.provider_status(self._pool, self._cache, engine)
         if status.failures or status.open_until is not None:
-            async with self._pool.acquire() as connection:
-                await providers.note_success(connection, status)
+            await in_transaction(self._pool, providers.note_success, status)

@@ -57,7 +57,7 @@ async def resolve(
     if order is None:
         raise OrderNotFound
     if order.state is not OrderState.REVIEW:
-        raise NotInReview(status=order.state)
+        raise NotInReview(state=order.state)
     jobs = await store.jobs_of(connection, order_id)
     match decision:
         case "charge":

@@ -258,7 +258,7 @@ async def show_results(
     needs = _needs(request)
     order = await _own(needs, caller, generation_id, telegram_id)
     if order.state in read.ACTIVE_STATES:
-        raise NotFinished(status=order.state)
+        raise NotFinished(state=order.state)
     return JSON({"items": present.results(await read.view(needs.pool, order), needs.storage)})
 
 

@@ -11,11 +11,14 @@ from uuid import UUID
 import orjson
 
 from hamyon.catalog import service as catalog
+from hamyon.catalog.errors import ModelNotFound, OptionNotSupported, TooManyReferences
 from hamyon.catalog.types import ModelForSale, Quote
+from hamyon.kit import store as kit_store
 from hamyon.kit.db import with_retries
 from hamyon.kit.ids import new_id
 from hamyon.ledger import service as ledger
 from hamyon.media import service as media
+from hamyon.media.errors import UploadNotFound
 from hamyon.media.types import UploadId
 from hamyon.orders.errors import OrderNotFound, ProviderUnavailable
 from hamyon.orders.types import Engine, Order, OrderId
@@ -26,6 +29,14 @@ from hamyon.rewards import service as rewards
 from hamyon.users.service import people
 
 ROUTE = "images.submit"
+CLOSED_DOORS = (
+    ModelNotFound,
+    OptionNotSupported,
+    TooManyReferences,
+    UploadNotFound,
+    ProviderUnavailable,
+)
+"""What is refused before the database sees the key of idempotency."""
 
 
 async def submit(needs: Needs, wish: Submit, key: Key) -> Submitted:
@@ -41,6 +52,12 @@ async def submit(needs: Needs, wish: Submit, key: Key) -> Submitted:
         # This process had not heard yet of the new price: look again, once.
         catalog.forget_models(needs.catalog)
         facts = await _open_order(needs, wish, key)
+    except CLOSED_DOORS:
+        # The order may exist already: then its answer is due, whatever is closed by now.
+        first = await _first_answer(needs, wish, key)
+        if first is None:
+            raise
+        facts = first
     if not facts.get("replayed"):
         needs.waker.wake()
     balance = facts["balance"]
@@ -55,9 +72,30 @@ async def submit(needs: Needs, wish: Submit, key: Key) -> Submitted:
         amount=facts["amount"],
         trial_used=facts["trial_used"],
         balance=balance,
-        position=await needs.waiting.position(needs.pool),
+        position=facts["position"],
         created_at=datetime.fromisoformat(facts["created_at"]),
     )
+
+
+async def _first_answer(needs: Needs, wish: Submit, key: Key) -> dict[str, Any] | None:
+    """What the key was answered at the first time; None for a new one, which stays unclaimed."""
+    if key.key is None:
+        return None
+    async with needs.pool.acquire() as connection:
+        looking = connection.transaction()
+        await looking.start()
+        try:
+            answer = await kit_store.claim_key(
+                connection,
+                caller=key.caller,
+                user_id=wish.user_id,
+                route=ROUTE,
+                key=key.key,
+                input_hash=input_hash(wish),
+            )
+        finally:
+            await looking.rollback()
+    return None if answer is None else {**answer, "replayed": True}
 
 
 async def _open_order(needs: Needs, wish: Submit, key: Key) -> dict[str, Any]:
@@ -66,9 +104,10 @@ async def _open_order(needs: Needs, wish: Submit, key: Key) -> dict[str, Any]:
     quote = catalog.quote(sale, options, len(wish.references))
     engine = await open_engine(needs, sale)
     references = await _references(needs, wish)
+    position = await needs.waiting.position(needs.pool)
     order_id, job_id = new_id(), new_id()
 
-    async def attempt() -> dict[str, object]:
+    async def attempt() -> dict[str, Any]:
         return await store.submit(
             needs.pool,
             caller=key.caller,
@@ -90,9 +129,10 @@ async def _open_order(needs: Needs, wish: Submit, key: Key) -> dict[str, Any]:
             deliver=wish.deliver,
             deadline_s=sale.model.deadline_s,
             active_max=needs.settings.max_parallel_generations_per_user,
+            position=position,
         )
 
-    return {**await with_retries(attempt), "asset": quote.asset}
+    return await with_retries(attempt)
 
 
 def input_hash(wish: Submit) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from hamyon.kit.db import Pool, refusals
@@ -50,7 +50,8 @@ async def submit(
     deliver: Mapping[str, object] | None,
     deadline_s: int,
     active_max: int,
-) -> dict[str, object]:
+    position: int,
+) -> dict[str, Any]:
     """Claim the key, keep the pictures, reserve the trial, hold the price, open the order.
 
     One implicit transaction: whatever is refused leaves nothing behind.
@@ -59,7 +60,7 @@ async def submit(
         facts = await pool.fetchval(
             """
             SELECT images_submit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
-                $15, $16, $17, $18, $19)
+                $15, $16, $17, $18, $19, $20)
             """,
             caller,
             route,
@@ -80,5 +81,6 @@ async def submit(
             deliver,
             deadline_s,
             active_max,
+            position,
         )
-    return cast("dict[str, object]", facts)
+    return cast("dict[str, Any]", facts)
