@@ -5,5 +5,6 @@ from __future__ import annotations
 pytest_plugins = [
     "tests.fixtures.database",
     "tests.fixtures.sandbox",
+    "tests.fixtures.service",
     "tests.fixtures.valkey",
 ]

@@ -45,15 +45,13 @@ def facts_given(names: set[str]) -> Iterator[tuple[str, set[str]]]:
     """Every place in Python that makes one of these errors, with the facts that it gives."""
     for path in (ROOT / "src").rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        called = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and _name(node.func) in names:
                 keywords = {keyword.arg for keyword in node.keywords}
                 if None not in keywords:  # ``**facts`` passes on what another place gave.
                     yield f"{path.name}:{node.lineno}", {str(word) for word in keywords}
-            elif isinstance(node, ast.Raise) and node.exc is not None and node.exc not in called:
-                if _name(node.exc) in names:
-                    yield f"{path.name}:{node.lineno}", set()
+            elif isinstance(node, ast.Raise) and node.exc and _name(node.exc) in names:
+                yield f"{path.name}:{node.lineno}", set()
 
 
 def _name(node: ast.AST) -> str | None:

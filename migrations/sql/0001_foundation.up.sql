@@ -60,7 +60,8 @@ BEGIN
     END IF;
     SELECT * INTO STRICT v_first FROM idempotency_keys
     WHERE caller = p_caller AND user_id = p_user_id AND route = p_route AND key = p_key;
-    IF v_first.input_hash <> p_input_hash THEN
+    -- A key without an answer was committed by a use case that forgot to give one: never run it again.
+    IF v_first.input_hash <> p_input_hash OR v_first.answer IS NULL THEN
         PERFORM refuse('idempotency_mismatch', jsonb_build_object('key', p_key));
     END IF;
     RETURN v_first.answer;

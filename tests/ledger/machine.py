@@ -166,7 +166,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(pick=PICK, amount=PARTS)
     def reverse_a_paid_debt(self, pick: int, amount: int) -> None:
-        """A claw-back that made a debt, a deposit that pays of it, and then the claw-back undone."""
+        """A claw-back makes a debt, a deposit pays of it, then the claw-back is undone."""
         who = self._person(pick % PEOPLE)
         over = self.model.available((who, "credit")) + 1 + pick % 30
         key = self._key()

@@ -8,8 +8,6 @@ from typing import NewType
 Amount = NewType("Amount", int)
 """Minor units of one asset, 64 bits signed. Never a float."""
 
-AMOUNT_MAX = 2**63 - 1
-
 
 class Asset(StrEnum):
     """What can be held. One asset is never silently turned into another."""

@@ -179,13 +179,12 @@ async def paid_order(deps: Deps, user_id: int) -> OrderId:
 
 
 async def order_in_review(deps: Deps, user_id: int, *, delivered: bool = False) -> OrderId:
-    """An order whose worker vanished while it submitted, past its deadline."""
+    """An order past its deadline, of which nobody knows whether the provider took it."""
     order_id = await ordered(deps, user_id)
     job_id = await job_of(deps, order_id)
     await deps.pool.execute(
         """
-        UPDATE jobs SET state = 'submitting', lease = gen_random_uuid(),
-            lease_until = now() - interval '1 second' WHERE id = $1
+        UPDATE jobs SET state = 'uncertain', polled_at = now() WHERE id = $1
         """,
         job_id,
     )

@@ -158,7 +158,7 @@ async def test_the_review_list_pages_with_its_jobs(api: Api) -> None:
             seen.append(item["id"])
             assert (item["status"], item["telegram_id"]) == ("review", USER)
             assert item["prompt"] == "a red fox"
-            assert [job["status"] for job in item["jobs"]] == ["submitting"]
+            assert [job["status"] for job in item["jobs"]] == ["uncertain"]
         if page["next_cursor"] is None:
             break
         cursor = f"&cursor={page['next_cursor']}"
