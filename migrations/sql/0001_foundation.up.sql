@@ -23,7 +23,7 @@ GRANT USAGE ON SCHEMA public TO hamyon_app;
 
 -- A refusal that Python turns into a typed error: SQLSTATE HM000, the code as message, facts as detail.
 CREATE FUNCTION refuse(p_code text, p_facts jsonb DEFAULT '{}') RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION USING ERRCODE = 'HM000', MESSAGE = p_code, DETAIL = p_facts::text;
 END
@@ -45,7 +45,7 @@ CREATE TABLE idempotency_keys (
 CREATE FUNCTION idempotency_claim(
     p_caller text, p_user_id bigint, p_route text, p_key text, p_input_hash bytea
 ) RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, public AS $$
+    LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_first idempotency_keys;
 BEGIN
@@ -71,7 +71,7 @@ $$;
 CREATE FUNCTION idempotency_answer(
     p_caller text, p_user_id bigint, p_route text, p_key text, p_answer jsonb
 ) RETURNS void
-    LANGUAGE sql VOLATILE SET search_path = pg_catalog, public AS $$
+    LANGUAGE sql VOLATILE AS $$
     UPDATE idempotency_keys SET answer = p_answer
     WHERE caller = p_caller AND user_id = p_user_id AND route = p_route AND key = p_key;
 $$;

@@ -119,7 +119,7 @@ CREATE FUNCTION queue_add(
     p_entrypoint text, p_payload text, p_priority integer DEFAULT 0,
     p_delay interval DEFAULT '0', p_dedupe_key text DEFAULT NULL
 ) RETURNS void
-    LANGUAGE sql VOLATILE SET search_path = pg_catalog, public AS $$
+    LANGUAGE sql VOLATILE AS $$
     INSERT INTO pgqueuer (priority, status, entrypoint, payload, execute_after, dedupe_key)
     VALUES (p_priority, 'queued', p_entrypoint, convert_to(p_payload, 'UTF8'), now() + p_delay,
         p_dedupe_key)

@@ -2,14 +2,15 @@
 
 CREATE TABLE orders (
     id              uuid        PRIMARY KEY,
-    user_id         bigint      NOT NULL REFERENCES users (id),
+    -- No foreign keys: order_open, the only writer, has just locked the person and read the price; a
+    -- key on the price or the asset would even lock one hot row in every submit.
+    user_id         bigint      NOT NULL,
     product         text        NOT NULL,
     model_key       text        NOT NULL,
     engine          text        NOT NULL,   -- the engine that really works on it
     state           text        NOT NULL DEFAULT 'queued'
         CHECK (state IN ('queued', 'running', 'review', 'completed', 'failed', 'canceled')),
     input           jsonb       NOT NULL,   -- prompt, options, references
-    -- No foreign keys on asset and price_id: each would lock one hot row in every submit.
     asset           text        NOT NULL,
     price           bigint      NOT NULL CHECK (price >= 0),
     price_id        bigint      NOT NULL,
@@ -32,15 +33,15 @@ CREATE TABLE orders (
     CHECK ((state = 'review') = (review_until IS NOT NULL AND settled_at IS NULL))
 ) WITH (fillfactor = 85);
 CREATE INDEX orders_of_user ON orders (user_id, id DESC);
-CREATE INDEX orders_open_of_user ON orders (user_id) WHERE state IN ('queued', 'running', 'review');
-CREATE INDEX orders_queued ON orders (priority DESC, id) WHERE state = 'queued';
-CREATE INDEX orders_deadline ON orders (deadline_at) WHERE state IN ('queued', 'running');
+-- One small index for everything that asks about open orders: limits, places in the queue, deadlines.
+-- Each further one would be written at every submit and at every step.
+CREATE INDEX orders_open ON orders (user_id) WHERE state IN ('queued', 'running');
 CREATE INDEX orders_review ON orders (review_until) WHERE state = 'review';
 CREATE INDEX orders_settled ON orders (settled_at) WHERE settled_at IS NOT NULL;
 
 CREATE TABLE jobs (
     id              uuid        PRIMARY KEY,
-    order_id        uuid        NOT NULL REFERENCES orders (id),
+    order_id        uuid        NOT NULL,   -- written by order_open together with its order
     ordinal         smallint    NOT NULL,
     engine          text        NOT NULL,
     provider_path   text        NOT NULL,
@@ -67,7 +68,7 @@ CREATE TABLE jobs (
 ) WITH (fillfactor = 85);
 CREATE UNIQUE INDEX jobs_provider_job ON jobs (engine, provider_job_id)
     WHERE provider_job_id IS NOT NULL;
-CREATE INDEX jobs_open ON jobs (lease_until NULLS FIRST)
+CREATE INDEX jobs_open ON jobs (order_id)
     WHERE state IN ('queued', 'submitting', 'running', 'uncertain');
 
 -- Opens an order in the caller's transaction: the limit, the hold, the order, its jobs, their queue
@@ -79,7 +80,7 @@ CREATE FUNCTION order_open(
     p_price_id bigint, p_trial boolean, p_deliver jsonb, p_caller text, p_deadline_s integer,
     p_active_max integer
 ) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, public AS $$
+    LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     -- A later order of one person yields to other people's first ones for this long, so age wins.
     c_yield_s   CONSTANT integer := 60;
@@ -134,7 +135,7 @@ CREATE FUNCTION job_claim(
 ) RETURNS TABLE (
     job jobs, "order" orders, was text, held_s double precision, sendable boolean
 )
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, public AS $$
+    LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_job   jobs;
     v_order orders;

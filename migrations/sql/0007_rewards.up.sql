@@ -14,7 +14,7 @@ CREATE UNIQUE INDEX trial_uses_slot ON trial_uses (user_id, product, slot) WHERE
 
 CREATE FUNCTION trial_reserve(p_user_id bigint, p_product text, p_order_id uuid, p_limit integer)
     RETURNS boolean
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, public AS $$
+    LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_taken integer;
 BEGIN

@@ -25,7 +25,7 @@ CREATE FUNCTION images_submit(
     p_price_id bigint, p_trial_limit integer, p_deliver jsonb, p_deadline_s integer,
     p_active_max integer, p_position integer
 ) RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, public AS $$
+    LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_answer    jsonb := idempotency_claim(p_caller, p_user_id, p_route, p_key, p_input_hash);
     v_trial     boolean := false;

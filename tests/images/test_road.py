@@ -303,7 +303,7 @@ async def test_a_repetition_is_answered_though_the_door_is_closed_by_now(launch:
     await service.person(USER, 1000)
     first = await service.api.submit(USER, key="same")
     await service.as_owner("UPDATE providers SET paused_at = now(), paused_by = 'test'")
-    await service.deps.cache.forget(service.deps.catalog.providers, "offline")  # type: ignore[attr-defined]
+    service.deps.cache.drop(service.deps.catalog.providers, "offline")
     assert (await service.api.submit(USER, key="new")).code == "provider_unavailable"
     again = await service.api.submit(USER, key="same")
     assert (again.status, again.body) == (202, first.body)

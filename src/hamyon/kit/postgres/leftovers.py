@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -20,15 +21,16 @@ _log = structlog.get_logger(__name__)
 
 FAST_STOP_TIMEOUT_S: Final = 10.0
 HARD_STOP_TIMEOUT_S: Final = 5.0
+POLL_S: Final = 0.01
 
 
 def stop_leftovers(data: Path) -> None:
     """Stop servers and orphaned backends of ``data``. Blocks. The caller holds the lock.
 
-    A ``postmaster.pid`` whose number was given to a foreign program meanwhile is removed, because
-    PostgreSQL only looks whether such a process lives, and would refuse to start.
+    A ``postmaster.pid`` whose number belongs to a foreign program now, or to a dead process that
+    nobody has reaped, is removed: PostgreSQL only asks whether the number is in use, and would
+    refuse to start.
     """
-    pid_file = data / "postmaster.pid"
     pid = server_pid(data)
     if pid is None:
         return
@@ -36,15 +38,12 @@ def stop_leftovers(data: Path) -> None:
     servers = [process for process in processes if process.pid == pid]
     if servers:
         _log.warning("postgres_leftover_stopped", pid=pid, data=str(data))
-        _signal(servers, signal.SIGINT)
-        psutil.wait_procs(servers, timeout=FAST_STOP_TIMEOUT_S)
+        _signal_and_wait(servers, signal.SIGINT, FAST_STOP_TIMEOUT_S)
     # Backends whose server was killed leave by themselves only between two statements.
     for name in (signal.SIGQUIT, signal.SIGKILL):
-        processes = [process for process in processes if process.is_running()]
-        _signal(processes, name)
-        psutil.wait_procs(processes, timeout=HARD_STOP_TIMEOUT_S)
-    if not servers and psutil.pid_exists(pid):
-        pid_file.unlink(missing_ok=True)
+        _signal_and_wait(processes, name, HARD_STOP_TIMEOUT_S)
+    if not _may_be_server(pid, data):
+        (data / "postmaster.pid").unlink(missing_ok=True)
 
 
 def server_pid(data: Path) -> int | None:
@@ -63,12 +62,37 @@ def _processes_of(data: Path) -> list[psutil.Process]:
         if process.info["name"] != "postgres":
             continue
         with contextlib.suppress(psutil.Error, OSError):
-            if Path(process.cwd()) == data and process.status() != psutil.STATUS_ZOMBIE:
+            if Path(process.cwd()) == data and _lives(process):
                 found.append(process)
     return found
 
 
-def _signal(processes: Sequence[psutil.Process], name: signal.Signals) -> None:
-    for process in processes:
+def _lives(process: psutil.Process) -> bool:
+    """False for a zombie too: it holds nothing, and in a container it may never be reaped."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _may_be_server(pid: int, data: Path) -> bool:
+    """Whether a living PostgreSQL process has the number; one that hides its folder counts too."""
+    try:
+        process = psutil.Process(pid)
+        return _lives(process) and process.name() == "postgres" and Path(process.cwd()) == data
+    except psutil.NoSuchProcess:
+        return False
+    except (psutil.AccessDenied, OSError):
+        return True
+
+
+def _signal_and_wait(
+    processes: Sequence[psutil.Process], name: signal.Signals, timeout_s: float
+) -> None:
+    """Returns when none of them lives, or after the time-out."""
+    for process in filter(_lives, processes):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(name)
+    deadline = time.monotonic() + timeout_s
+    while any(map(_lives, processes)) and time.monotonic() < deadline:
+        time.sleep(POLL_S)

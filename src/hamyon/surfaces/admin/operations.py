@@ -15,7 +15,7 @@ from hamyon.kit import store as kit_store
 from hamyon.kit.web.models import JSON, AnswerModel
 from hamyon.kit.web.permission import ADMIN, OPEN, SUPPORT, allow
 from hamyon.kit.web.routing import RequestFacts, Router
-from hamyon.orders import store as orders_store
+from hamyon.orders.service import overview
 from hamyon.surfaces.admin.request import Deps
 from hamyon.surfaces.admin.statistics import StatisticsAnswer, statistics
 
@@ -80,7 +80,7 @@ async def show_statistics(
 @allow(ADMIN)
 async def show_queue(needs: Deps) -> QueueOverview:
     rows: list[Any] = list(await kit_store.queue_by_entrypoint(needs.pool))
-    review, uncertain = await orders_store.awaiting_people(needs.pool)
+    review, uncertain = await overview.awaiting_people(needs.pool)
     return QueueOverview(
         depth=sum(row["due"] for row in rows),
         oldest_s=max((row["oldest_s"] for row in rows), default=0.0),

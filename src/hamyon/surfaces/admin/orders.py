@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Final, Literal, Self
 from uuid import UUID
@@ -17,7 +16,6 @@ from hamyon.kit.web.paging import Page, PageCursor, PageLimit, decode_cursor, en
 from hamyon.kit.web.permission import FINANCE, SUPPORT, allow
 from hamyon.kit.web.routing import Router
 from hamyon.ledger.errors import AmountTooLarge
-from hamyon.orders import store
 from hamyon.orders.errors import (
     NothingToCharge,
     NotInReview,
@@ -25,9 +23,10 @@ from hamyon.orders.errors import (
     OrderNotFound,
     RefundTooLarge,
 )
-from hamyon.orders.service import decide
+from hamyon.orders.service import decide, overview
+from hamyon.orders.service.overview import OperatorsView
 from hamyon.orders.service.refund import refund
-from hamyon.orders.types import JobState, Order, OrderId, OrderState, ProviderJob
+from hamyon.orders.types import JobState, OrderId, OrderState, ProviderJob
 from hamyon.surfaces.admin.request import Deps, RequiredKey, once
 from hamyon.surfaces.admin.types import Needs
 from hamyon.users.routes.request import ActingOperator, Reason
@@ -74,8 +73,9 @@ class OperatorsOrder(AnswerModel):
     jobs: list[JobAnswer]
 
     @classmethod
-    def of(cls, order: Order, jobs: Sequence[ProviderJob] = ()) -> Self:
-        """An order with the jobs that are its own among ``jobs``."""
+    def of(cls, view: OperatorsView) -> Self:
+        """Field by field."""
+        order = view.order
         same = (
             "id", "product", "engine", "asset", "price", "charged", "error_code", "error_message",
             "created_at", "started_at", "deadline_at", "finished_at", "settled_at",
@@ -88,7 +88,7 @@ class OperatorsOrder(AnswerModel):
             status=order.state,
             prompt=prompt if isinstance(prompt, str) else None,
             trial_used=order.trial,
-            jobs=[_job(job) for job in jobs if job.order_id == order.id],
+            jobs=[_job(job) for job in view.jobs],
         )
 
 
@@ -129,12 +129,11 @@ async def list_orders(
     cursor: PageCursor = None,
 ) -> Page[OperatorsOrder]:
     before = decode_cursor(cursor, UUID)[0] if cursor else None
-    found = await store.in_state(needs.pool, state=state, before=before, limit=limit + 1)
-    page = found[:limit]
-    jobs = await store.provider_jobs(needs.pool, [order.id for order in page])
+    views, next_before = await overview.in_state(needs.pool, state, before=before, limit=limit)
     return Page(
-        items=[OperatorsOrder.of(order, jobs) for order in page],
-        next_cursor=encode_cursor(UUID(str(page[-1].id))) if len(found) > limit else None,
+        items=[OperatorsOrder.of(view) for view in views],
+        # The driver's own kind of UUID is not what cursors are made of.
+        next_cursor=encode_cursor(UUID(str(next_before))) if next_before else None,
     )
 
 
@@ -237,6 +236,4 @@ async def _resolve(
         ),
     )
     # What was just written, with the times that the database gave it.
-    written = await store.get(connection, order_id)
-    assert written is not None
-    return OperatorsOrder.of(written, await store.provider_jobs(connection, [order_id]))
+    return OperatorsOrder.of(await overview.view(connection, order_id))

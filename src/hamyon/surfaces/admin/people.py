@@ -14,7 +14,7 @@ from hamyon.kit.web.permission import SUPPORT, allow
 from hamyon.kit.web.routing import Router
 from hamyon.ledger import service as ledger
 from hamyon.ledger.types import Balance, LedgerLine
-from hamyon.orders import store as orders_store
+from hamyon.orders.service import overview as orders_overview
 from hamyon.surfaces.admin.orders import OperatorsOrder
 from hamyon.surfaces.admin.request import Deps
 from hamyon.surfaces.admin.types import Needs
@@ -112,8 +112,7 @@ async def _overview(needs: Needs, user_id: int, recent: int) -> PersonOverview:
     async with needs.pool.acquire() as connection:
         user = await people.profile(connection, user_id)
         role = await operators.role_of(connection, user_id)
-        orders = await orders_store.recent_of(connection, user_id=user_id, limit=recent)
-        jobs = await orders_store.provider_jobs(connection, [order.id for order in orders])
+        orders = await orders_overview.recent(connection, user_id, limit=recent)
         acts, _ = await audit.acts(connection, subject=f"user:{user_id}", limit=recent)
         debts = await ledger.debts(connection, user_id)
         lines = await ledger.recent(connection, user_id, limit=recent)
@@ -124,7 +123,7 @@ async def _overview(needs: Needs, user_id: int, recent: int) -> PersonOverview:
             balances=[WalletAnswer.of(one) for one in await ledger.balances(connection, user_id)],
             debts=[DebtAnswer(asset=debt.asset, owed=-debt.posted) for debt in debts],
             ledger=[LineAnswer.of(asset, line) for asset, line in lines],
-            orders=[OperatorsOrder.of(order, jobs) for order in orders],
+            orders=[OperatorsOrder.of(view) for view in orders],
             referral=ReferralAnswer(
                 referral_code=user.referral_code,
                 referrer_telegram_id=user.referrer_id,

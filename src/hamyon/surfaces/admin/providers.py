@@ -16,7 +16,7 @@ from hamyon.kit.db import in_transaction
 from hamyon.kit.web.models import AnswerModel, StrictModel
 from hamyon.kit.web.permission import ADMIN, allow
 from hamyon.kit.web.routing import Router
-from hamyon.orders import store as orders_store
+from hamyon.orders.service import overview
 from hamyon.orders.types import JobEnds
 from hamyon.surfaces.admin.request import Deps
 from hamyon.surfaces.admin.types import Needs
@@ -97,11 +97,8 @@ class ProviderList(AnswerModel):
     items: list[ProviderAnswer]
 
 
-async def _ends(needs: Needs) -> dict[str, JobEnds]:
-    since = needs.clock.now() - LAST_HOUR
-    return {
-        ends.engine: ends for ends in await orders_store.job_ends_since(needs.pool, since=since)
-    }
+async def _ends(needs: Needs) -> Mapping[str, JobEnds]:
+    return await overview.job_ends_since(needs.pool, needs.clock.now() - LAST_HOUR)
 
 
 @router.get("", summary="Every provider: breaker, balance, errors of the last hour")

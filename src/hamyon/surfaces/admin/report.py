@@ -12,7 +12,7 @@ from hamyon.catalog.types import ModelCost, ModelForSale
 from hamyon.kit.db import Connection, in_transaction
 from hamyon.notices import service as notices
 from hamyon.notices.types import Notice
-from hamyon.orders import store as orders_store
+from hamyon.orders.service import overview as orders_overview
 from hamyon.surfaces.admin import store
 from hamyon.surfaces.admin.audits import RECENT, WHOLE
 from hamyon.surfaces.admin.statistics import StatisticsAnswer, count
@@ -64,7 +64,7 @@ def _facts(made: StatisticsAnswer) -> dict[str, object]:
 
 async def _odd(connection: Connection, needs: Needs) -> dict[str, object]:
     """What a person should look at; empty on a good day."""
-    review, uncertain = await orders_store.awaiting_people(connection)
+    review, uncertain = await orders_overview.awaiting_people(connection)
     last = await store.last_run(connection, [RECENT, WHOLE])
     closed = [found.name for found in await catalog.read_providers(connection) if found.closed]
     odd: dict[str, object] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ from hamyon.kit.money import Asset
 from hamyon.kit.web.models import AnswerModel
 from hamyon.ledger import service as ledger
 from hamyon.ledger.types import Moved, TransferKind
-from hamyon.orders import store as orders_store
+from hamyon.orders.service import overview as orders_overview
 from hamyon.orders.types import OrderState
 from hamyon.surfaces.admin.types import Needs
 from hamyon.users.service import overview
@@ -135,11 +135,10 @@ async def count(connection: Connection, needs: Needs, span: timedelta) -> Statis
     """The numbers of the last ``span``, in five queries."""
     now = needs.clock.now()
     since = now - span
-    orders = await orders_store.counts_since(connection, since=since)
+    generations = generations_of(await orders_overview.counts_since(connection, since))
     moved = await ledger.moved_since(connection, since=since)
     depth, oldest_s = await kit_store.queue_depth(connection)
     credits_answer = credits_of(moved)
-    generations = generations_of(cast("Sequence[Mapping[str, Any]]", orders))
     return StatisticsAnswer(
         days=max(span.days, 1),
         since=since,
@@ -156,7 +155,7 @@ async def count(connection: Connection, needs: Needs, span: timedelta) -> Statis
 async def _users(connection: Connection, needs: Needs, now: datetime) -> UsersAnswer:
     counts = await overview.counts(connection, now=now, zone=needs.settings.zone)
     moments = [now - timedelta(days=days) for days in ACTIVE_DAYS]
-    active = await orders_store.people_at_work(connection, since=moments)
+    active = await orders_overview.people_at_work(connection, moments)
     return UsersAnswer(
         total=counts.total,
         new_today=counts.new_today,
@@ -170,7 +169,7 @@ async def _users(connection: Connection, needs: Needs, now: datetime) -> UsersAn
 
 
 def generations_of(rows: Sequence[Mapping[str, Any]]) -> GenerationsAnswer:
-    """Rows of ``orders.store.counts_since``, summed up by model and in all."""
+    """Rows of ``orders.service.overview.counts_since``, summed up by model and in all."""
     models = sorted({(row["product"], row["model"]) for row in rows})
     return GenerationsAnswer(
         total=sum(row["count"] for row in rows),
