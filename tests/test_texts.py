@@ -7,7 +7,8 @@ import importlib
 import pkgutil
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,33 +42,41 @@ def placeholders(sentence: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(sentence) if name is not None}
 
 
-def facts_given(names: set[str]) -> Iterator[tuple[str, set[str]]]:
-    """Every place in Python that makes one of these errors, with the facts that it gives."""
+@cache
+def made() -> Sequence[tuple[str, str, frozenset[str]]]:
+    """Every call and bare ``raise`` in Python: the place, the name, and the facts given."""
+    found = []
     for path in (ROOT / "src").rglob("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and _name(node.func) in names:
-                keywords = {keyword.arg for keyword in node.keywords}
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                keywords = [keyword.arg for keyword in node.keywords]
                 if None not in keywords:  # ``**facts`` passes on what another place gave.
-                    yield f"{path.name}:{node.lineno}", {str(word) for word in keywords}
-            elif isinstance(node, ast.Raise) and node.exc and _name(node.exc) in names:
-                yield f"{path.name}:{node.lineno}", set()
+                    given = frozenset(str(keyword) for keyword in keywords)
+                    found.append((f"{path.name}:{node.lineno}", _name(node.func), given))
+            elif isinstance(node, ast.Raise) and node.exc:
+                found.append((f"{path.name}:{node.lineno}", _name(node.exc), frozenset()))
+    return found
 
 
-def _name(node: ast.AST) -> str | None:
+def facts_given(names: set[str]) -> Iterator[tuple[str, frozenset[str]]]:
+    """Every place in Python that makes one of these errors, with the facts that it gives."""
+    return ((place, given) for place, name, given in made() if name in names)
+
+
+def _name(node: ast.AST) -> str:
     if isinstance(node, ast.Attribute):
         return node.attr
-    return node.id if isinstance(node, ast.Name) else None
+    return node.id if isinstance(node, ast.Name) else ""
 
 
-def facts_given_in_sql(code: str) -> Iterator[tuple[str, set[str]]]:
+def facts_given_in_sql(code: str) -> Iterator[tuple[str, frozenset[str]]]:
     """Every ``refuse(code, ...)`` of the migrations with its facts; a subquery's ones too."""
     for path in (ROOT / "migrations" / "sql").glob("*.up.sql"):
         source = path.read_text(encoding="utf-8")
         for found in re.finditer(rf"refuse\('{code}'(.*?)\);", source, re.DOTALL):
             built = re.search(r"jsonb_build_object\((.*)", found[1], re.DOTALL)
             keys = re.findall(r"(?:\(|,)\s*'(\w+)'\s*,", f"({built[1]}" if built else "")
-            yield f"{path.name}: {code}", set(keys)
+            yield f"{path.name}: {code}", frozenset(keys)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -112,7 +112,7 @@ async def test_somebody_elses_upload_is_not_found(service: Service, photo: bytes
 async def test_trap_an_attached_photo_is_never_silently_dropped(
     service: Service, photo: bytes
 ) -> None:
-    """Either it is in the order, and the provider's path is the one for editing, or it is refused."""
+    """It is in the order, whose path is the provider's one for editing, or it is refused."""
     await service.person(USER, 100)
     upload = await _uploaded(service, USER, photo)
     await service.as_owner("UPDATE uploads SET expires_at = now() - interval '1 second'")

@@ -21,6 +21,7 @@ from hamyon.kit.migrations import (
     head,
     migrate,
     runner,
+    store,
 )
 from tests.fixtures.database import Database
 
@@ -114,15 +115,23 @@ def test_the_server_process_loads_no_alembic() -> None:
 
 
 async def test_ten_at_once_migrate_once(empty_database: Database, steps: Steps) -> None:
-    steps.add(
-        "0003_slow",
-        "CREATE TABLE c (id int); SELECT pg_sleep(0.3);",
-        "DROP TABLE c;",
-        "0002_second",
-    )
     dsn = empty_database.owner_dsn
-    applied = await asyncio.gather(*(migrate(dsn, folder=steps.folder) for _ in range(10)))
-    assert sorted(applied) == [[]] * 9 + [["0001_first", "0002_second", "0003_slow"]]
+    gate = await asyncpg.connect(dsn)
+    await gate.execute(store.TAKE_LOCK)
+    calls = [asyncio.create_task(migrate(dsn, folder=steps.folder)) for _ in range(10)]
+    waiting = """
+        SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    """
+    # All ten have found an empty database before the first of them may begin.
+    async with asyncio.timeout(60):
+        while await gate.fetchval(waiting) < len(calls):
+            assert not any(call.done() for call in calls), "somebody did not wait"
+            await asyncio.sleep(0.05)
+    assert await tables(dsn) == set()
+    await gate.close()
+    applied = await asyncio.gather(*calls)
+    assert sorted(applied) == [[]] * 9 + [["0001_first", "0002_second"]]
 
 
 async def test_a_broken_step_leaves_nothing_of_itself(

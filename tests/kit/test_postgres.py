@@ -21,7 +21,7 @@ import psutil  # type: ignore[import-untyped]  # the package brings no types
 import pytest
 
 from hamyon.kit.db import connect
-from hamyon.kit.postgres import PostgresError, Problem, Running, binary, start
+from hamyon.kit.postgres import PostgresError, Problem, Running, binary, leftovers, start
 from hamyon.kit.postgres.errors import diagnose
 from hamyon.kit.postgres.folder import LOG_BYTES_MAX, Folder
 from tests.fixtures.cluster import roomy
@@ -199,7 +199,12 @@ async def test_a_server_dies_with_its_parent_or_is_stopped_by_the_next_start(
     assert await read(second.owner_dsn) == [1]
 
 
-async def test_a_living_orphan_is_stopped(starting: Start, home: Path) -> None:
+async def test_a_living_orphan_is_stopped(
+    starting: Start, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Its parent, this test, does not reap it before the second start is over: whoever waits for
+    # more than its death waits for all of this.
+    monkeypatch.setattr(leftovers, "FAST_STOP_TIMEOUT_S", 60.0)
     first = await starting(home)
     await write(first.owner_dsn, 1)
     # What a killed parent leaves where nothing ends its children: a server and a free lock.
@@ -207,7 +212,8 @@ async def test_a_living_orphan_is_stopped(starting: Start, home: Path) -> None:
     os.close(first._lock)
     first._lock = None
 
-    second = await starting(home)
+    async with asyncio.timeout(30):
+        second = await starting(home)
     assert not first.is_alive
     assert first._process.returncode == 0, "it was stopped cleanly"
     assert await read(second.owner_dsn) == [1]
@@ -353,6 +359,11 @@ async def test_a_full_disk(starting: Start, home: Path) -> None:
     ("said", "problem"),
     [
         ("PANIC:  could not write: No space left on device", Problem.DISK_FULL),
+        (
+            "FATAL:  could not extend file: wrote only 4096 of 8192 bytes\n"
+            "HINT:  Check free disk space.\nPANIC:  cannot abort transaction 1",
+            Problem.DISK_FULL,
+        ),
         ('initdb: error: could not access directory "d": Permission denied', Problem.NOT_WRITABLE),
         ("FATAL:  database files are incompatible with server", Problem.OTHER_VERSION),
         ("PANIC:  could not locate a valid checkpoint record", Problem.CORRUPTED),

@@ -11,6 +11,7 @@ import typer
 import uvloop
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 
 from hamyon import __version__
 from hamyon.cli.failure import Failure
@@ -41,13 +42,18 @@ def main() -> None:
     try:
         app()
     except (Failure, *KNOWN_FAILURES) as failure:
-        errors.print(f"[bold red]hamyon:[/] {failure}", highlight=False)
+        _complain(str(failure))
         sys.exit(1)
     except HamyonError as refusal:
-        errors.print(f"[bold red]hamyon:[/] {text('en', f'error.{refusal.code}', refusal.facts)}")
+        _complain(text("en", f"error.{refusal.code}", refusal.facts))
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _complain(sentence: str) -> None:
+    """One line, whatever its width, so that it can be searched for and copied."""
+    errors.print(f"[bold red]hamyon:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
 
 
 def load_settings() -> Settings:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final, cast
 
+import asyncpg
 from rich.console import Console
 from rich.table import Table
 
@@ -25,8 +26,11 @@ ACTING: Final = Acting(Operator(None, f"terminal:{getpass.getuser()}", Role.OWNE
 
 @asynccontextmanager
 async def _pool(settings: Settings) -> AsyncIterator[Pool]:
-    async with parts.database(settings) as dsn:
-        pool = await open_pool(dsn, min_size=1, max_size=2)
+    async with parts.database(settings, beside=True) as found:
+        try:
+            pool = await open_pool(found.application, min_size=1, max_size=2)
+        except (asyncpg.PostgresError, OSError, TimeoutError, ValueError) as error:
+            raise Failure(f"DATABASE_URL cannot be used: {error or 'no answer'}") from None
         try:
             yield pool
         finally:

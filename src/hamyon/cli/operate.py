@@ -8,23 +8,14 @@ from rich.console import Console
 from rich.table import Table
 
 from hamyon.cli import parts
-from hamyon.kit import postgres
 from hamyon.kit.migrations import migrate as bring_up
 from hamyon.kit.settings import Settings
-from hamyon.wiring import open_deps
 
 
 async def migrate(settings: Settings) -> None:
     """Apply what is missing and say what it was, whatever ``RUN_MIGRATIONS`` says."""
-    if settings.database_url is None:
-        server = await postgres.start(settings.hamyon_home)
-        try:
-            applied = await bring_up(server.owner_dsn)
-        finally:
-            await server.stop()
-    else:
-        owner = settings.migrations_database_url or settings.database_url
-        applied = await bring_up(owner.get_secret_value())
+    async with parts.logins(settings, beside=True) as found:
+        applied = await bring_up(found.owner)
     console = Console()
     for revision in applied:
         console.print(f"applied {revision}")
@@ -33,7 +24,10 @@ async def migrate(settings: Settings) -> None:
 
 async def audit(settings: Settings) -> None:
     """Print every finding; exit with 1 when there is one."""
-    async with parts.database(settings) as dsn, open_deps(settings, dsn) as deps:
+    async with (
+        parts.database(settings, beside=True) as found,
+        parts.deps(settings, found.application) as deps,
+    ):
         findings = await deps.audit(deps.pool)
     console = Console()
     if not findings:

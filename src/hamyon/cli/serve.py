@@ -18,12 +18,12 @@ from rich.panel import Panel
 from hamyon import __version__
 from hamyon.cli import parts
 from hamyon.cli.failure import Failure
-from hamyon.kit import log
+from hamyon.kit import log, postgres
 from hamyon.kit.queue import Worker
 from hamyon.kit.settings import Settings
 from hamyon.surfaces.http.app import create_app
 from hamyon.surfaces.worker.run import create_worker
-from hamyon.wiring import Deps, open_deps
+from hamyon.wiring import Deps
 
 STOP_S: Final = 15.0
 """How long work in hand may take after Ctrl-C before it is left to the next start."""
@@ -46,15 +46,25 @@ async def serve(settings: Settings, roles: Roles, *, sandbox: bool = False) -> N
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
     async with running(settings, roles, sandbox=sandbox) as ready:
-        if roles.banner:
+        if roles.banner and not stop.is_set():
             _banner(ready)
-        ended = asyncio.create_task(ready.ended())
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        ended.cancel()
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        done, _ = await asyncio.wait(
+            {stopping, *ready.tasks}, return_when=asyncio.FIRST_COMPLETED
+        )
+        if stopping not in done:
+            stopping.cancel()
+            raise Failure(_why_ended(done))
         if roles.banner:
             Console().print("\nStopping; work in hand is finished first.")
+
+
+def _why_ended(tasks: set[asyncio.Task[None]]) -> str:
+    """A part that ends by itself takes the process with it, so that its supervisor starts anew."""
+    ended = next(iter(tasks))
+    error = ended.exception()
+    why = f" ({error or type(error).__name__})" if error else ""
+    return f"the {ended.get_name()} ended by itself{why}; start again, nothing is lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +74,7 @@ class Running:
     settings: Settings
     deps: Deps
     tasks: tuple[asyncio.Task[None], ...]
-
-    async def ended(self) -> None:
-        """Returns when a part ends by itself, which none should."""
-        await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
+    """Each part's; none should end by itself."""
 
 
 @asynccontextmanager
@@ -84,9 +91,12 @@ async def running(
             settings = await stack.enter_async_context(parts.sandbox(settings))
         settings = parts.with_local_keys(settings)
         log.configure(settings, release=__version__)
-        dsn = await stack.enter_async_context(parts.database(settings))
-        deps = await stack.enter_async_context(open_deps(settings, dsn))
+        found = await stack.enter_async_context(parts.database(settings))
+        deps = await stack.enter_async_context(parts.deps(settings, found.application))
         tasks: list[asyncio.Task[None]] = []
+        if found.server is not None:
+            tasks.append(asyncio.create_task(_watch(found.server), name="embedded database"))
+            stack.callback(tasks[-1].cancel)
         if roles.worker:
             worker = create_worker(deps)
             tasks.append(asyncio.create_task(worker.run(), name="worker"))
@@ -97,6 +107,11 @@ async def running(
             stack.push_async_callback(_stop_server, server, tasks[-1])
             await _listening(server, tasks[-1])
         yield Running(settings, deps, tuple(tasks))
+
+
+async def _watch(server: postgres.Running) -> None:
+    """Returns when the embedded database ends, which only we should make it do."""
+    await server.wait()
 
 
 class _Server(uvicorn.Server):
@@ -115,6 +130,7 @@ def _config(deps: Deps) -> uvicorn.Config:
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="warning",
         access_log=False,
         server_header=False,
         date_header=False,
@@ -166,7 +182,7 @@ async def _finished(task: asyncio.Task[None]) -> None:
 def _banner(ready: Running) -> None:
     settings = ready.settings
     key = settings.api_key.get_secret_value() if settings.api_key else "YOUR_API_KEY"
-    at = f"http://{settings.host}:{settings.port}"
+    at = parts.address(settings)
     engines = ", ".join(sorted(ready.deps.engines))
     lines = [
         f"[bold]Documentation[/]  {at}/docs",
@@ -174,7 +190,7 @@ def _banner(ready: Running) -> None:
         f"[bold]Engines[/]        {engines}",
         f"[bold]Files[/]          {settings.hamyon_home.resolve()}",
         "",
-        "A person, and the first picture, which is free:",
+        "A person, the first picture, which is free, and where it lies:",
     ]
     curl = [
         f"curl -s {at}/api/v1/users/sync -H 'api-key: {key}' \\",
@@ -183,6 +199,7 @@ def _banner(ready: Running) -> None:
         f"curl -s {at}/api/v1/generations/submit -H 'api-key: {key}' \\",
         "  -H 'content-type: application/json' \\",
         """  -d '{"telegram_id": 777, "model": "seedream-v4", "prompt": "a fox in the snow"}'""",
+        f"curl -s '{at}/api/v1/generations?telegram_id=777' -H 'api-key: {key}'",
     ]
     console = Console()
     console.print(Panel("\n".join(lines), title=f"Hamyon {__version__}", expand=False))

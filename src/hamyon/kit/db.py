@@ -66,10 +66,22 @@ async def open_pool(
         max_size=max_size,
         command_timeout=timeout_s,
         init=_prepare,
+        reset=_tidy,
         server_settings=_settings(APPLICATION_ROLE),
         max_inactive_connection_lifetime=300,
     )
     return pool
+
+
+async def _tidy(connection: Connection) -> None:
+    """Between two users of a connection: nothing, unless one left a transaction open.
+
+    asyncpg's own reset is a round trip after each use. Nobody here leaves session state behind:
+    settings are made per transaction, LISTEN has connections of its own, and session locks are
+    given back where they were taken.
+    """
+    if connection.is_in_transaction():
+        await connection.reset()
 
 
 def _settings(role: str | None) -> dict[str, str]:

@@ -34,7 +34,7 @@ async def test_a_price_holds_for_what_comes_after(api: Api) -> None:
     assert [order.price for order in found if order] == [27, 31]
     status, whole = await api.owner("GET", "/models/seedream-v4")
     assert [version["amount"] for version in whole["prices"]] == [31, 27]
-    assert whole["model"]["price"]["amount"] == 31
+    assert whole["price"]["amount"] == 31
     (act,) = await api.acts("price_set")
     assert (act["before"]["amount"], act["after"]["amount"]) == (27, 31)
 
@@ -127,4 +127,6 @@ async def test_providers_are_for_admins(api: Api) -> None:
         assert (await api.call(method, path, body, token=finance))[0] == 403
     status, answer = await api.owner("POST", "/providers/nobody/pause", REASON)
     assert (status, answer["code"]) == (404, "provider_not_found")
-    assert (await api.owner("POST", "/providers/offline/pause", {}))[0] == 422
+    assert (await api.owner("POST", "/providers/offline/pause", {"reason": ""}))[0] == 422
+    assert (await api.owner("POST", "/providers/offline/pause"))[1]["status"] == "paused"
+    assert (await api.owner("POST", "/providers/offline/resume"))[1]["status"] == "open"

@@ -7,8 +7,9 @@ most 107 bytes, and whoever reaches a socket with local trust needs no password.
 
 from __future__ import annotations
 
+from hamyon.kit.postgres.attached import Attached, attach
 from hamyon.kit.postgres.binaries import binary
 from hamyon.kit.postgres.errors import PostgresError, Problem
 from hamyon.kit.postgres.server import Running, start
 
-__all__ = ["PostgresError", "Problem", "Running", "binary", "start"]
+__all__ = ["Attached", "PostgresError", "Problem", "Running", "attach", "binary", "start"]

@@ -29,6 +29,13 @@ class PostgresError(Exception):
         self.problem = problem
 
 
+# A write that the disk takes only a part of has no errno; PostgreSQL then gives the hint alone.
+_FULL_SIGNS = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "Check free disk space",
+    "DiskFullError",
+)
 _CORRUPTED_SIGNS = (
     "PANIC:",
     "control file",
@@ -50,7 +57,7 @@ def diagnose(said: str, folder: Path) -> PostgresError:
 
     The order matters: a full disk and a forbidden file also end in PANIC.
     """
-    if "No space left on device" in said or "Disk quota exceeded" in said:
+    if any(sign in said for sign in _FULL_SIGNS):
         return disk_full(folder)
     if "Permission denied" in said or "Read-only file system" in said or "wrong ownership" in said:
         return not_writable(folder, _last_lines(said, 2))

@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from hamyon.kit.http import FailureKind, HttpFailure
@@ -101,7 +102,9 @@ def prediction_outcome(data: Mapping[str, object], poll_after_s: float) -> PollO
         case "completed":
             return _completed(data, code, error)
         case "failed":
-            return _coded(code, error)
+            ended = _coded(code, error)
+            # The task is over: an outage would mean that only the asking failed.
+            return replace(ended, outage=False) if isinstance(ended, Failed) else ended
         case "timeout":
             return Failed("provider_timeout", error or status, retryable=True)
         case "cancelled" | "canceled":

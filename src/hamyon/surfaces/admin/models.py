@@ -97,11 +97,8 @@ def _plain(model: Model) -> dict[str, object]:
     return {**values, "options": options}
 
 
-class ModelWithPrices(AnswerModel):
-    """``prices`` are all versions, newest first."""
-
-    model: OperatorsModel
-    prices: list[PriceAnswer]
+class ModelWithPrices(OperatorsModel):
+    prices: list[PriceAnswer] = Field(description="All versions, newest first.")
 
 
 class PatchRequest(StrictModel):
@@ -137,7 +134,7 @@ class PriceRequest(StrictModel):
     unit: Literal[PriceUnit.ORDER, PriceUnit.PICTURE] = PriceUnit.PICTURE
     amount: Int64 = Field(examples=[27])
     by_option: Annotated[list[RuleBody], Field(max_length=100)] = []  # noqa: RUF012 -- pydantic copies it
-    reason: Reason
+    reason: Reason | None = None
 
     def price(self) -> NewPrice:
         """As the service takes it."""
@@ -162,7 +159,8 @@ async def show_model(key: ModelKey, needs: Deps) -> ModelWithPrices:
     entry = await catalog.get_entry(needs.pool, key)
     prices = await catalog.price_versions(needs.pool, key)
     return ModelWithPrices(
-        model=OperatorsModel.of(entry), prices=[PriceAnswer.of(price) for price in prices]
+        **OperatorsModel.of(entry).model_dump(),
+        prices=[PriceAnswer.of(price) for price in prices],
     )
 
 

@@ -30,7 +30,7 @@ Standing = Literal["open", "paused", "closed", "probing"]
 
 
 class PauseRequest(StrictModel):
-    reason: Reason
+    reason: Reason = "no reason given"
 
 
 class BreakerAnswer(AnswerModel):
@@ -112,11 +112,12 @@ async def list_providers(needs: Deps) -> ProviderList:
 @router.post("/{name}/pause", summary="Give a provider no new work; what runs there goes on")
 @allow(ADMIN, raises=(ProviderNotFound,))
 async def pause_provider(
-    name: ProviderName, body: PauseRequest, acting: ActingOperator, needs: Deps
+    name: ProviderName, acting: ActingOperator, needs: Deps, body: PauseRequest | None = None
 ) -> ProviderAnswer:
+    reason = (body or PauseRequest()).reason
     found = await in_transaction(
         needs.pool,
-        lambda connection: catalog.pause(connection, name, acting=acting, reason=body.reason),
+        lambda connection: catalog.pause(connection, name, acting=acting, reason=reason),
     )
     needs.cache.drop(catalog.PROVIDERS, name)
     return ProviderAnswer.of(found, needs, await _ends(needs))
@@ -125,11 +126,12 @@ async def pause_provider(
 @router.post("/{name}/resume", summary="Give a provider work again, whatever its breaker counted")
 @allow(ADMIN, raises=(ProviderNotFound,))
 async def resume_provider(
-    name: ProviderName, body: PauseRequest, acting: ActingOperator, needs: Deps
+    name: ProviderName, acting: ActingOperator, needs: Deps, body: PauseRequest | None = None
 ) -> ProviderAnswer:
+    reason = (body or PauseRequest()).reason
     found = await in_transaction(
         needs.pool,
-        lambda connection: catalog.resume(connection, name, acting=acting, reason=body.reason),
+        lambda connection: catalog.resume(connection, name, acting=acting, reason=reason),
     )
     needs.cache.drop(catalog.PROVIDERS, name)
     return ProviderAnswer.of(found, needs, await _ends(needs))

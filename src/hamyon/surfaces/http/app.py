@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from hamyon import __version__
-from hamyon.kit.web import edge
+from hamyon.kit.web import docs, edge
 from hamyon.kit.web.routing import Router, include
 from hamyon.media.routes import api as media
 from hamyon.media.routes import files
@@ -33,10 +33,12 @@ def create_app(needs: Needs) -> FastAPI:
         version=__version__,
         description=DESCRIPTION,
         separate_input_output_schemas=False,
+        # FastAPI's own pages load their programs from elsewhere and are guarded by nobody.
+        openapi_url=None,
     )
     app.state.deps = needs
     products = [router for name in needs.settings.products for router in PRODUCTS[name]]
-    include(app, root, core, *USERS, media, files, *products, provider_events, *ADMIN)
+    include(app, docs.router, root, core, *USERS, media, files, *products, provider_events, *ADMIN)
     edge.install(
         app,
         settings=needs.settings,
