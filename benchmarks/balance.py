@@ -28,7 +28,13 @@ GOAL = 0.40
 async def main(rounds: int, seconds: float) -> None:
     console = Console()
     table = Table(
-        "round", "empty/s", "balances/s", "ratio", "p50 ms", "p99 ms", "statuses",
+        "round",
+        "empty/s",
+        "balances/s",
+        "ratio",
+        "p50 ms",
+        "p99 ms",
+        "statuses",
         title=f"balance, {CONNECTIONS} connections, one API process (goal {GOAL})",
     )
     headers = {"api-key": parts.API_KEY}
@@ -55,9 +61,13 @@ async def main(rounds: int, seconds: float) -> None:
                     )
                     ratios.append(ours.rate / nothing.rate)
                     table.add_row(
-                        str(number), f"{nothing.rate:.0f}", f"{ours.rate:.0f}",
-                        f"{ratios[-1]:.3f}", f"{ours.percentile_ms(0.5):.1f}",
-                        f"{ours.percentile_ms(0.99):.1f}", str(dict(ours.statuses)),
+                        str(number),
+                        f"{nothing.rate:.0f}",
+                        f"{ours.rate:.0f}",
+                        f"{ratios[-1]:.3f}",
+                        f"{ours.percentile_ms(0.5):.1f}",
+                        f"{ours.percentile_ms(0.99):.1f}",
+                        str(dict(ours.statuses)),
                     )
     console.print(table)
     console.print(f"median ratio {statistics.median(ratios):.3f}")

@@ -48,8 +48,16 @@ def _pgbench(server: postgres.Running, *arguments: str) -> str:
 async def tpcb(server: postgres.Running, duration_s: float) -> float:
     """The baseline: pgbench's built-in TPC-B-like transaction, transactions a second."""
     said = await asyncio.to_thread(
-        _pgbench, server, "-c", str(CLIENTS), "-j", "2", "-M", "prepared",
-        "-T", str(max(1, round(duration_s))),
+        _pgbench,
+        server,
+        "-c",
+        str(CLIENTS),
+        "-j",
+        "2",
+        "-M",
+        "prepared",
+        "-T",
+        str(max(1, round(duration_s))),
     )
     found = re.search(r"tps = ([0-9.]+)", said)
     assert found, said
@@ -59,9 +67,7 @@ async def tpcb(server: postgres.Running, duration_s: float) -> float:
 @contextmanager
 def process(*command: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """A process of ours, ended at the end."""
-    running = subprocess.Popen(
-        [sys.executable, "-m", *command], env={**os.environ, **environment}
-    )
+    running = subprocess.Popen([sys.executable, "-m", *command], env={**os.environ, **environment})
     try:
         yield running
     finally:

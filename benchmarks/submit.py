@@ -28,15 +28,15 @@ CONNECTIONS = 32
 GOAL = 0.35
 
 
-def submits(first: int = 0) -> Callable[[], bytes]:
-    """Requests one after another, each for another person and with a key of its own."""
-    numbers = itertools.count(first)
+def submits(people: int = PEOPLE) -> Callable[[], bytes]:
+    """Requests one after another, each for the next person and with a key of its own."""
+    numbers = itertools.count()
 
     def next_request() -> bytes:
         number = next(numbers)
         body = orjson.dumps(
             {
-                "telegram_id": 1 + number % PEOPLE,
+                "telegram_id": 1 + number % people,
                 "model": "seedream-v4",
                 "prompt": "a red fox in a snowy forest at sunset",
                 "size": "1024*1024",
@@ -52,7 +52,13 @@ def submits(first: int = 0) -> Callable[[], bytes]:
 async def main(rounds: int, seconds: float) -> None:
     console = Console()
     table = Table(
-        "round", "TPC-B tps", "submits/s", "ratio", "p50 ms", "p99 ms", "statuses",
+        "round",
+        "TPC-B tps",
+        "submits/s",
+        "ratio",
+        "p50 ms",
+        "p99 ms",
+        "statuses",
         title=f"submit, {CONNECTIONS} connections, one API process (goal {GOAL})",
     )
     ratios = []
@@ -69,8 +75,12 @@ async def main(rounds: int, seconds: float) -> None:
                     )
                     ratios.append(ours.rate / baseline)
                     table.add_row(
-                        str(number), f"{baseline:.0f}", f"{ours.rate:.0f}", f"{ratios[-1]:.3f}",
-                        f"{ours.percentile_ms(0.5):.1f}", f"{ours.percentile_ms(0.99):.1f}",
+                        str(number),
+                        f"{baseline:.0f}",
+                        f"{ours.rate:.0f}",
+                        f"{ratios[-1]:.3f}",
+                        f"{ours.percentile_ms(0.5):.1f}",
+                        f"{ours.percentile_ms(0.99):.1f}",
                         str(dict(ours.statuses)),
                     )
     console.print(table)

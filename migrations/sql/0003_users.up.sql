@@ -18,6 +18,13 @@ CREATE INDEX users_seen ON users (seen_at);
 CREATE INDEX users_username ON users (lower(username) text_pattern_ops);
 CREATE INDEX users_referrer ON users (referrer_id) WHERE referrer_id IS NOT NULL;
 
+-- The slice's public face for one-trip reads of others: active, blocked, or null for nobody.
+CREATE FUNCTION user_standing(p_user_id bigint) RETURNS text
+    LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN blocked_at IS NULL THEN 'active' ELSE 'blocked' END
+    FROM users WHERE id = p_user_id;
+$$;
+
 CREATE TABLE roles (
     user_id    bigint      PRIMARY KEY REFERENCES users (id),
     role       text        NOT NULL CHECK (role IN ('support', 'finance', 'admin', 'owner')),

@@ -85,9 +85,7 @@ def _of_user(path: str) -> Recipe:
 
 def _of_order(path: str, done: int = 200) -> Recipe:
     def call(its: Things) -> Call:
-        return Call(
-            f"/api/v1/generations/{its.order}{path}?" + urlencode({"telegram_id": its.user})
-        )
+        return Call(f"/api/v1/generations/{its.order}{path}?telegram_id={its.user}")
 
     return Recipe(call, done, thing=True)
 

@@ -23,6 +23,7 @@ from hamyon.kit.settings import Settings
 PERSON: Final = 777
 CREDITS: Final = 1000
 POLL_S: Final = 0.25
+SHORT: Final = 18
 ENDED: Final = frozenset({"completed", "failed", "canceled", "review"})
 ENDINGS: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
@@ -46,31 +47,37 @@ async def demo(settings: Settings, wish: Wish, *, sandbox: bool = False) -> None
     if missing:
         raise Failure(f"no such picture: {', '.join(missing)}")
     async with AsyncExitStack() as stack:
-        at = f"http://{settings.host}:{settings.port}"
+        at = parts.address(settings)
         if sandbox or not await _is_up(at):
             quiet = settings.model_copy(update={"port": 0, "log_level": "WARNING"})
             roles = Roles(api=True, worker=True)
             started = await stack.enter_async_context(running(quiet, roles, sandbox=sandbox))
             settings = started.settings
-            at = f"http://{settings.host}:{settings.port}"
+            at = parts.address(settings)
         settings = parts.with_local_keys(settings)
         if settings.api_key is None or settings.admin_api_key is None:
             raise Failure("set API_KEY and ADMIN_API_KEY to those of the running service")
         session = await stack.enter_async_context(aiohttp.ClientSession(at))
         service = Service(session, settings.api_key.get_secret_value())
         operator = Service(session, settings.admin_api_key.get_secret_value())
-        await _walk(service, operator, wish)
+        try:
+            await _walk(service, operator, wish)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            why = str(error) or type(error).__name__
+            raise Failure(f"the service at {at} did not answer: {why}") from None
 
 
 async def _is_up(at: str) -> bool:
+    """Whether it is a Hamyon that listens there, and no other program."""
     timeout = aiohttp.ClientTimeout(total=1.0)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(f"{at}/api/v1/info"),
+            session.get(f"{at}/api/v1/info") as answer,
         ):
-            return True
-    except (aiohttp.ClientError, TimeoutError):
+            found = await answer.json(content_type=None)
+            return isinstance(found, dict) and found.get("name") == "hamyon"
+    except (aiohttp.ClientError, TimeoutError, ValueError):
         return False
 
 
@@ -168,7 +175,11 @@ async def _save(
         path = out / f"{order_id}-{number}.{ENDINGS[result['mime']]}"
         async with service.session.get(result["url"]) as answer:
             answer.raise_for_status()
-            await asyncio.to_thread(_write, path, await answer.read())
+            content = await answer.read()
+        try:
+            await asyncio.to_thread(_write, path, content)
+        except OSError as error:
+            raise Failure(f"cannot write {path} ({error.strerror}); use --out") from None
         saved.append(path)
     return saved
 
@@ -180,13 +191,23 @@ def _write(path: Path, content: bytes) -> None:
 
 async def _print_ledger(service: Service) -> None:
     page = await service.call("GET", f"/api/v1/users/{PERSON}/ledger?limit=5")
-    table = Table("when", "kind", "amount", "balance after", "reference", title="Ledger")
+    table = Table(title="The ledger, newest first", title_justify="left")
+    table.add_column("when (UTC)", no_wrap=True)
+    table.add_column("kind", no_wrap=True)
+    table.add_column("amount", justify="right", no_wrap=True)
+    table.add_column("balance after", justify="right", no_wrap=True)
+    table.add_column("reference", no_wrap=True)
     for line in page["items"]:
         table.add_row(
-            line["created_at"][:19],
+            line["created_at"][11:19],
             line["kind"],
             f"{line['amount']:+d}",
             str(line["balance_after"]),
-            line["reference"] or "",
+            _short(line["reference"] or ""),
         )
     console.print(table)
+
+
+def _short(reference: str) -> str:
+    """The end of a long id: the beginning is the time, and the same for many."""
+    return reference if len(reference) <= SHORT else f"…{reference[-SHORT + 1 :]}"

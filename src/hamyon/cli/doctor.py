@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import sys
@@ -14,13 +15,14 @@ from rich.console import Console
 from rich.table import Table
 
 from hamyon import wiring
-from hamyon.kit import migrations, store
+from hamyon.kit import migrations, postgres, store
 from hamyon.kit.clock import SystemClock
 from hamyon.kit.db import connect
 from hamyon.kit.http import HttpClient, HttpFailure
 from hamyon.kit.redis_link import RedisDown, RedisLink
 from hamyon.kit.settings import Settings
 from hamyon.kit.storage import StorageFailed, open_storage
+from hamyon.users.service.tokens import SECRET_BYTES_MIN
 
 DISK_BYTES_MIN: Final = 1 << 30
 Mark = Literal["ok", "note", "bad"]
@@ -68,6 +70,9 @@ async def _settings(settings: Settings) -> Word:
         wiring.check(settings)
     except wiring.UnfitSettings as unfit:
         return Word("bad", str(unfit))
+    secret = settings.jwt_secret
+    if secret is not None and len(secret.get_secret_value().encode()) < SECRET_BYTES_MIN:
+        return Word("bad", f"JWT_SECRET must have at least {SECRET_BYTES_MIN} bytes")
     return Word("ok", f"{settings.environment}, products: {', '.join(settings.products)}")
 
 
@@ -76,6 +81,8 @@ async def _port(settings: Settings) -> Word:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((settings.host, settings.port))
+        except socket.gaierror as error:
+            return Word("bad", f"HOST {settings.host} is no address of this machine: {error}")
         except OSError as error:
             return Word(
                 "note",
@@ -88,6 +95,8 @@ async def _port(settings: Settings) -> Word:
 async def _disk(settings: Settings) -> Word:
     home = settings.hamyon_home
     existing = next(path for path in (home.absolute(), *home.absolute().parents) if path.exists())
+    if not os.access(existing, os.W_OK):
+        return Word("bad", f"{existing} is not writable; let HAMYON_HOME name another folder")
     free = shutil.disk_usage(existing).free
     sentence = f"{free / (1 << 30):.1f} GiB free for {home}"
     return Word("ok" if free >= DISK_BYTES_MIN else "bad", sentence)
@@ -95,8 +104,7 @@ async def _disk(settings: Settings) -> Word:
 
 async def _database(settings: Settings) -> Word:
     if settings.database_url is None:
-        where = settings.hamyon_home / "postgres"
-        return Word("ok", f"embedded, in {where}; set DATABASE_URL for one of your own")
+        return await _embedded(settings)
     try:
         connection = await connect(settings.database_url.get_secret_value(), role=None)
     except (OSError, TimeoutError, asyncpg.PostgresError, ValueError) as error:
@@ -112,6 +120,18 @@ async def _database(settings: Settings) -> Word:
             f"at {current or 'nothing'}, the newest is {migrations.head()}: run `hamyon migrate`",
         )
     return Word("ok", f"answers, at version {current}")
+
+
+async def _embedded(settings: Settings) -> Word:
+    folder = settings.hamyon_home / "postgres"
+    hint = f"embedded, in {folder}; set DATABASE_URL for one of your own"
+    if not folder.exists():
+        return Word("ok", f"{hint}; made at the first start")
+    try:
+        running = await postgres.attach(settings.hamyon_home, timeout_s=5)
+    except postgres.PostgresError as error:
+        return Word("bad", str(error))
+    return Word("ok", f"{hint}; " + (f"runs on port {running.port}" if running else "at rest"))
 
 
 async def _redis(settings: Settings) -> Word:

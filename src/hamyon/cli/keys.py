@@ -30,7 +30,7 @@ async def _pool(settings: Settings) -> AsyncIterator[Pool]:
         try:
             pool = await open_pool(found.application, min_size=1, max_size=2)
         except (asyncpg.PostgresError, OSError, TimeoutError, ValueError) as error:
-            raise Failure(f"DATABASE_URL cannot be used: {error or 'no answer'}") from None
+            raise Failure(f"DATABASE_URL cannot be used: {str(error) or 'no answer'}") from None
         try:
             yield pool
         finally:

@@ -87,7 +87,9 @@ async def deps(settings: Settings, dsn: str) -> AsyncIterator[Deps]:
                 "RUN_MIGRATIONS on"
             ) from None
         except (asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-            raise Failure(f"DATABASE_URL cannot be used: {error or type(error).__name__}") from None
+            raise Failure(
+                f"DATABASE_URL cannot be used: {str(error) or type(error).__name__}"
+            ) from None
         except (StorageFailed, OSError, ValueError) as error:
             raise Failure(f"cannot start: {error}") from None
         yield opened

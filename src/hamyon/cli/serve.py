@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -28,6 +29,7 @@ from hamyon.wiring import Deps
 STOP_S: Final = 15.0
 """How long work in hand may take after Ctrl-C before it is left to the next start."""
 BACKLOG: Final = 2048
+GC_THRESHOLDS: Final = (20_000, 20, 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,8 @@ async def serve(settings: Settings, roles: Roles, *, sandbox: bool = False) -> N
     async with running(settings, roles, sandbox=sandbox) as ready:
         if roles.banner and not stop.is_set():
             _banner(ready)
-        stopping = asyncio.create_task(stop.wait(), name="stop")
-        done, _ = await asyncio.wait(
-            {stopping, *ready.tasks}, return_when=asyncio.FIRST_COMPLETED
-        )
+        stopping = asyncio.create_task(_until(stop), name="stop")
+        done, _ = await asyncio.wait({stopping, *ready.tasks}, return_when=asyncio.FIRST_COMPLETED)
         if stopping not in done:
             stopping.cancel()
             raise Failure(_why_ended(done))
@@ -59,11 +59,15 @@ async def serve(settings: Settings, roles: Roles, *, sandbox: bool = False) -> N
             Console().print("\nStopping; work in hand is finished first.")
 
 
+async def _until(stop: asyncio.Event) -> None:
+    await stop.wait()
+
+
 def _why_ended(tasks: set[asyncio.Task[None]]) -> str:
     """A part that ends by itself takes the process with it, so that its supervisor starts anew."""
     ended = next(iter(tasks))
     error = ended.exception()
-    why = f" ({error or type(error).__name__})" if error else ""
+    why = "" if error is None else f" ({str(error) or type(error).__name__})"
     return f"the {ended.get_name()} ended by itself{why}; start again, nothing is lost"
 
 
@@ -106,6 +110,10 @@ async def running(
             tasks.append(asyncio.create_task(server.serve([listener]), name="api"))
             stack.push_async_callback(_stop_server, server, tasks[-1])
             await _listening(server, tasks[-1])
+        # What was made so far stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         yield Running(settings, deps, tuple(tasks))
 
 
@@ -130,6 +138,7 @@ def _config(deps: Deps) -> uvicorn.Config:
         ws="none",
         lifespan="off",
         log_config=None,
+        proxy_headers=False,
         log_level="warning",
         access_log=False,
         server_header=False,

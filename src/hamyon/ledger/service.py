@@ -24,6 +24,7 @@ from hamyon.ledger.types import (
     TransferKind,
     WalletEffect,
 )
+from hamyon.users.errors import UserBlocked, UserNotFound
 
 
 def _refuse_too_large(*amounts: int) -> None:
@@ -174,6 +175,19 @@ async def reverse(
 async def balance(connection: Connection | Pool, user_id: int, asset: str) -> Balance | None:
     """A wallet, or None when it was never used. Never cached: old money is wrong money."""
     return await store.wallet(connection, user_id=user_id, asset=asset)
+
+
+async def balance_of_active(connection: Connection | Pool, user_id: int, asset: str) -> Balance:
+    """The wallet of somebody who may come in, asked and checked in one round trip.
+
+    Raises UserNotFound, UserBlocked.
+    """
+    standing, wallet = await store.standing_and_wallet(connection, user_id=user_id, asset=asset)
+    if standing is None:
+        raise UserNotFound(telegram_id=user_id)
+    if standing == "blocked":
+        raise UserBlocked
+    return wallet
 
 
 async def balances(connection: Connection | Pool, user_id: int) -> Sequence[Balance]:

@@ -155,6 +155,24 @@ async def wallet(connection: Connection | Pool, *, user_id: int, asset: str) -> 
     return Balance(asset, row["posted"], row["held"]) if row else None
 
 
+async def standing_and_wallet(
+    connection: Connection | Pool, *, user_id: int, asset: str
+) -> tuple[str | None, Balance]:
+    """How a person stands, and his wallet, empty when it was never used, in one round trip."""
+    row = await connection.fetchrow(
+        """
+        SELECT user_standing($1) AS standing, coalesce(a.posted, 0) AS posted,
+               coalesce(a.held, 0) AS held
+        FROM (VALUES (1)) AS one
+        LEFT JOIN accounts a ON a.user_id = $1 AND a.asset = $2 AND a.role = 'wallet'
+        """,
+        user_id,
+        asset,
+    )
+    assert row is not None
+    return row["standing"], Balance(asset, row["posted"], row["held"])
+
+
 async def history(
     connection: Connection | Pool, *, user_id: int, asset: str, before_id: int | None, limit: int
 ) -> Sequence[LedgerLine]:

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from hamyon.kit.errors import (
     HamyonError,
     InvalidInput,
+    NotFound,
     PermissionDenied,
     TooLarge,
     TooManyRequests,
@@ -32,6 +33,8 @@ SECURITY_SCHEMES: Final = {
     "api-key": {"type": "apiKey", "in": "header", "name": "api-key"},
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
 }
+_BOUNDS: Final = frozenset(["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"])
+INT64_MAX: Final = 2**63 - 1
 PROBLEM_SCHEMA: Final = {
     "type": "object",
     "title": "Problem",
@@ -95,6 +98,8 @@ def documented(access: Access, options: Mapping[str, Any]) -> dict[str, Any]:
     errors: list[type[HamyonError]] = [TooManyRequests, Unavailable, HamyonError, InvalidInput]
     if not isinstance(access.permission, Open | Vendor):
         errors += [Unauthenticated, PermissionDenied]
+    if isinstance(access.permission, ServiceOrUser):
+        errors.append(NotFound)  # What a person hears who names somebody else.
     if {"POST", "PUT", "PATCH", "DELETE"} & set(options.get("methods") or ()):
         errors.append(TooLarge)
     responses = {**_responses([*errors, *access.raises]), **(options.get("responses") or {})}
@@ -146,6 +151,20 @@ def install_openapi(app: FastAPI) -> None:
         components = document.setdefault("components", {})
         components.setdefault("securitySchemes", {}).update(SECURITY_SCHEMES)
         components.setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
+        _exact_bounds(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+def _exact_bounds(node: object) -> None:
+    """FastAPI writes bounds as floats, and the float next to 2^63 - 1 is 2^63, which we refuse."""
+    if isinstance(node, list):
+        for item in node:
+            _exact_bounds(item)
+    elif isinstance(node, dict):
+        for name, item in node.items():
+            if name in _BOUNDS and isinstance(item, float) and item.is_integer():
+                node[name] = min(int(item), INT64_MAX)
+            else:
+                _exact_bounds(item)

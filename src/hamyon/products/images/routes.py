@@ -17,7 +17,12 @@ from hamyon.kit.web.exchange import Exchange
 from hamyon.kit.web.models import JSON, IdempotencyKey, TelegramId
 from hamyon.kit.web.paging import Page, PageCursor, PageLimit, decode_cursor, encode_cursor
 from hamyon.kit.web.permission import OPEN, Service, ServiceOrUser, User, acting_for, allow
-from hamyon.kit.web.routing import RequestFacts, Router, ServiceOrUserCaller
+from hamyon.kit.web.routing import (
+    RequestFacts,
+    Router,
+    ServiceOrUserCaller,
+    service_or_user_of,
+)
 from hamyon.ledger.errors import InsufficientFunds
 from hamyon.media.errors import UploadNotFound
 from hamyon.orders.errors import (
@@ -132,10 +137,9 @@ async def quote_price(request: Request, body: PriceBody, caller: ServiceOrUserCa
 
 @router.post("/generations/submit", status_code=202, response_model=SubmitAnswer)
 @allow(ORDERS, raises=SUBMIT_REFUSALS)
-async def submit(
-    request: Request, body: SubmitBody, caller: ServiceOrUserCaller, key: IdempotencyKey = None
-) -> Response:
+async def submit(request: Request, body: SubmitBody, key: IdempotencyKey = None) -> Response:
     """Order a picture. The price is held at once and charged when the picture exists."""
+    caller = service_or_user_of(request)
     acting_for(caller, body.telegram_id)
     answer = await service.submit(_needs(request), body.wish(), Key(_name(caller), key))
     return _accepted(answer)

@@ -14,7 +14,12 @@ from hamyon.kit.texts import text
 from hamyon.kit.web.models import JSON, AnswerModel, TelegramId
 from hamyon.kit.web.paging import Page, PageCursor, PageLimit, decode_cursor, encode_cursor
 from hamyon.kit.web.permission import OPEN, ServiceOnly, ServiceOrUser, acting_for, allow
-from hamyon.kit.web.routing import RequestFacts, Router, ServiceOrUserCaller
+from hamyon.kit.web.routing import (
+    RequestFacts,
+    Router,
+    ServiceOrUserCaller,
+    service_or_user_of,
+)
 from hamyon.ledger import service as ledger
 from hamyon.ledger.types import Balance
 from hamyon.rewards import service as rewards
@@ -159,16 +164,14 @@ def _shown(balance: Balance) -> dict[str, object]:
 
 @router.get("/users/{telegram_id}/balance", response_model=BalanceAnswer)
 @allow(USERS, raises=(UserNotFound,))
-async def balance(
-    request: Request, telegram_id: UserPath, caller: ServiceOrUserCaller, asset: AssetQuery = None
-) -> Response:
+async def balance(request: Request, telegram_id: UserPath, asset: AssetQuery = None) -> Response:
     """What a person has; ``balance`` is what can be spent. Read anew every time."""
     needs = _needs(request)
-    user_id = acting_for(caller, telegram_id)
-    await people.require_not_blocked(needs.pool, needs.cache, user_id)
+    user_id = acting_for(service_or_user_of(request), telegram_id)
     if asset is not None:
-        wallet = await ledger.balance(needs.pool, user_id, asset) or Balance(asset, 0, 0)
+        wallet = await ledger.balance_of_active(needs.pool, user_id, asset)
         return JSON({"telegram_id": user_id, **_shown(wallet)})
+    await people.require_not_blocked(needs.pool, needs.cache, user_id)
     used = {wallet.asset: wallet for wallet in await ledger.balances(needs.pool, user_id)}
     every = [used.get(code, Balance(code, 0, 0)) for code in Asset]
     first = _shown(every[0])
