@@ -120,7 +120,7 @@ def wait_for(url: str, running: subprocess.Popen[bytes], limit_s: float = 30.0) 
     raise RuntimeError(f"{url} does not answer")
 
 
-async def people(server: postgres.Running, count: int, credits: int) -> None:
+async def people(server: postgres.Running, count: int, amount: int) -> None:
     """People with ids from 1 and credits, through the ledger's own function."""
     connection = await asyncpg.connect(server.owner_dsn)
     try:
@@ -138,7 +138,7 @@ async def people(server: postgres.Running, count: int, credits: int) -> None:
             FROM generate_series(1, $1::bigint) n
             """,
             count,
-            credits,
+            amount,
             timeout=600,
         )
         await connection.execute("VACUUM ANALYZE users, accounts, transfers, ledger_entries")

@@ -100,7 +100,8 @@ class Deps:
         if self.settings.public_url is None or engine not in self.verifiers:
             return None
         token = self._callback_token(engine, job_id)
-        return f"{self.settings.public_url}/api/v1/webhooks/{engine}/{job_id}/{token}"
+        # Paths are logged, queries are not.
+        return f"{self.settings.public_url}/api/v1/webhooks/{engine}/{job_id}?token={token}"
 
     def is_callback(self, engine: str, job_id: JobId, token: str) -> bool:
         """Whether ``token`` is the one that ``callback_url`` gave out."""

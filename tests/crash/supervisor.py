@@ -59,6 +59,7 @@ class Run:
     ports: Sequence[int]
     taken: dict[str, str] = field(default_factory=dict)
     living: list[Process] = field(default_factory=list)
+    coming: set[asyncio.Task[None]] = field(default_factory=set)
     killed: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
 
@@ -70,11 +71,9 @@ class Run:
             self._start("api", port)
         for _ in range(self.plan.workers):
             self._start("worker")
-        await asyncio.gather(*(self.processes.ready(one, self.service.pool) for one in self.living))
+        await asyncio.gather(*self.coming)
         began = time.monotonic()
-        submitting = asyncio.create_task(self._submit_all())
-        await self._kill_at_random(submitting)
-        await submitting
+        await asyncio.gather(self._submit_all(), self._kill_at_random())
         war_s = time.monotonic() - began
         began = time.monotonic()
         await self._peace()
@@ -87,29 +86,44 @@ class Run:
 
     def _start(self, role: str, port: int | None = None) -> None:
         more = {} if port is None else {"PORT": str(port)}
-        self.living.append(self.processes.start(role, self.service.settings, **more))
+        started = self.processes.start(role, self.service.settings, **more)
+        coming = asyncio.create_task(self._come_up(started))
+        self.coming.add(coming)
+        coming.add_done_callback(self.coming.discard)
 
-    async def _kill_at_random(self, submitting: asyncio.Task[None]) -> None:
+    async def _come_up(self, process: Process) -> None:
+        """From now on it may be killed."""
+        self.living.append(await self.processes.ready(process, self.service.database))
+
+    async def _kill_at_random(self) -> None:
         """One after another; each is started again at once, and given time to come up."""
         chance = random.Random(self.plan.seed)
         for _ in range(self.plan.kills):
             await asyncio.sleep(chance.uniform(*self.plan.pause_s))
+            await eventually(self._somebody_lives)
             victim = self.living.pop(chance.randrange(len(self.living)))
             assert victim.is_alive, victim.said()
             victim.kill()
             self.killed[victim.role] += 1
             self._start(victim.role, victim.port if victim.role == "api" else None)
-            await self.processes.ready(self.living[-1], self.service.pool)
-            if submitting.done():
-                submitting.result()
+
+    async def _somebody_lives(self) -> bool:
+        for task in self.coming:
+            if task.done():
+                task.result()
+        return bool(self.living)
 
     async def _submit_all(self) -> None:
+        """The orders are spread over the kills, so that each kill meets work in hand."""
         numbers = iter(range(self.plan.orders))
         timeout = aiohttp.ClientTimeout(total=5)
+        per_kill = self.plan.orders / (self.plan.kills + 1)
         async with aiohttp.ClientSession(timeout=timeout) as session:
 
             async def submitter(user: int) -> None:
                 for number in numbers:
+                    while self.killed.total() < int(number / per_kill):
+                        await asyncio.sleep(0.05)
                     prompt = f"order {number}"
                     self.taken[prompt] = await self._submit(session, user, prompt)
 

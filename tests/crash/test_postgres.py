@@ -12,7 +12,14 @@ from hamyon.kit import postgres
 from hamyon.kit.db import Pool
 from hamyon.kit.migrations import migrate
 from tests.fixtures.database import Database
-from tests.fixtures.service import UNHEARD, Api, assert_sound, eventually, launched
+from tests.fixtures.service import (
+    UNHEARD,
+    Api,
+    assert_sound,
+    eventually,
+    forget_the_dead,
+    launched,
+)
 
 pytestmark = pytest.mark.crash
 
@@ -55,6 +62,7 @@ async def test_every_acknowledged_order_survives(tmp_path: Path) -> None:
             await asyncio.gather(*submitting)
             print(f"{len(taken)} orders through {STOPS} stops")
             assert len(taken) > 20
+            await forget_the_dead(service)
             await eventually(lambda: _all_settled(service.pool))
             rows = await service.pool.fetch("SELECT id, state, input->>'prompt' AS p FROM orders")
             assert {row["p"]: str(row["id"]) for row in rows} == taken

@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.crash, pytest.mark.timeout(300)]
 async def test_twenty_kills_under_three_hundred_orders(
     database: Database, processes: Processes, tmp_path: Path, quick: Sandbox
 ) -> None:
+    await quick.settings(created_s=0, processing_s=0.3)
     plan = Plan(seed=int(os.environ.get("CRASH_SEED", "20260101")))
     print(f"CRASH_SEED={plan.seed}")
     ports = [free_port() for _ in range(plan.apis)]

@@ -205,8 +205,10 @@ RECIPES: dict[str, Recipe] = {
     "GET /api/v1/generations/{generation_id}/results": _of_order("/results"),
     "POST /api/v1/generations/{generation_id}/cancel": _to_order("/cancel", 409),
     "GET /api/v1/generations/{generation_id}/events": _of_order("/events"),
-    "POST /api/v1/webhooks/{engine}/{job_id}/{token}": Recipe(
-        lambda its: Call(f"/api/v1/webhooks/wavespeed/{its.job}/" + "0" * 40, {"id": its.job}),
+    "POST /api/v1/webhooks/{engine}/{job_id}": Recipe(
+        lambda its: Call(
+            f"/api/v1/webhooks/wavespeed/{its.job}?token=" + "0" * 40, {"id": its.job}
+        ),
         404,
         thing=True,
     ),

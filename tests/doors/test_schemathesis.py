@@ -7,6 +7,8 @@ over real HTTP. They are the same in every run: what fails here fails again.
 from __future__ import annotations
 
 import asyncio
+import itertools
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,9 +28,12 @@ from tests.fixtures.service import Launch
 
 _numbers = itertools.count()
 SEED = 20_261_121
-EXAMPLES = {GenerationMode.POSITIVE: 3, GenerationMode.NEGATIVE: 3}
-COVERAGE_CASES = 8
-NEED_A_PERSON = ("/retry", "/refresh", "/cancel", "/upload")
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "3"))
+"""Of each kind for each operation and caller; the long run takes more."""
+_ORDER = "/api/v1/generations/{generation_id}"
+NEED_A_PERSON = frozenset(
+    [f"{_ORDER}/retry", f"{_ORDER}/refresh", f"{_ORDER}/cancel", "/api/v1/media/upload"]
+)
 ENDS_SESSIONS = ("/api/v1/auth/logout", "/api/v1/auth/logout_all")
 
 
@@ -59,8 +64,9 @@ async def test_every_operation_answers_as_documented(launch: Launch) -> None:
     for caller in callers:
         await asyncio.to_thread(ask_everything, scene.service.api.url, caller, tally)
     assert not tally.wrong, f"{len(tally.wrong)} kinds:\n\n" + "\n\n".join(tally.wrong.values())
-    assert tally.sent > 1_000
-    print(tally.by_status)
+    assert tally.sent > 100 * EXAMPLES
+    # The requests reach what lies behind the first checks.
+    assert tally.by_status[200] > tally.sent / 10, tally.by_status
 
 
 async def service(scene: Scene) -> Caller:
@@ -87,16 +93,15 @@ def ask_everything(url: str, caller: Caller, tally: Tally) -> None:
             if caller.name == "person" and operation.path in ENDS_SESSIONS:
                 continue
             takes_something = bool([*operation.iter_parameters()] or operation.body)
-            for mode, count in EXAMPLES.items():
+            for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
                 if mode is GenerationMode.NEGATIVE and not takes_something:
                     continue  # There is nothing that could be wrong.
-                fuzz(operation, mode, count, caller, session, tally)
+                fuzz(operation, mode, caller, session, tally)
 
 
 def fuzz(
     operation: APIOperation[Any, Any, Any, Any],
     mode: GenerationMode,
-    count: int,
     caller: Caller,
     session: requests.Session,
     tally: Tally,
@@ -105,7 +110,7 @@ def fuzz(
 
     @seed(SEED)
     @settings(
-        max_examples=count,
+        max_examples=EXAMPLES,
         deadline=None,
         database=None,
         phases=[Phase.generate],
@@ -131,7 +136,7 @@ def name_own(
             place.update({name: caller.ids[name] for name in known if everything or name in always})
     if operation.get_parameter("telegram_id", "query"):
         case.query = {**(case.query or {}), "telegram_id": caller.ids["telegram_id"]}
-    if isinstance(case.body, dict) and operation.path.endswith(NEED_A_PERSON):
+    if isinstance(case.body, dict) and operation.path in NEED_A_PERSON:
         case.body["telegram_id"] = caller.ids["telegram_id"]
     if operation.get_parameter("Idempotency-Key", "header"):
         case.headers["Idempotency-Key"] = str(next(_numbers))

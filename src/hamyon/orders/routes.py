@@ -21,9 +21,9 @@ router = Router("/api/v1/webhooks", tags=["webhooks"])
 EVENT_BYTES_MAX = 4 * 1024 * 1024
 
 
-@router.post("/{engine}/{job_id}/{token}", include_in_schema=False)
+@router.post("/{engine}/{job_id}", include_in_schema=False)
 @allow(VENDOR, body_bytes_max=EVENT_BYTES_MAX, raises=(NotFound,))
-async def provider_event(request: Request, engine: str, job_id: UUID, token: str) -> Response:
+async def provider_event(request: Request, engine: str, job_id: UUID, token: str = "") -> Response:
     """A provider's webhook: verify, store, queue, answer. The worker asks for the truth itself."""
     needs: Needs = request.app.state.deps
     verifier = needs.verifiers.get(engine)

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from hamyon.kit.errors import HamyonError, InvalidInput, NotFound, Unavailable
@@ -144,7 +145,19 @@ async def _http(request: Request, error: Exception) -> Response:
     answer = problem(_of_status(error), exchange)
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
+    if error.status_code == 405:
+        answer.headers["Allow"] = ", ".join(_methods(request))
     return answer
+
+
+def _methods(request: Request) -> list[str]:
+    """Every method of the path; the framework names those of the first route only."""
+    matching = (
+        route.methods or ()
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+    )
+    return sorted({method for methods in matching for method in methods})
 
 
 def _of_status(error: HTTPException) -> HamyonError:

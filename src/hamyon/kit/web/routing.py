@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeAlias, TypeVar, assert_never, get_args, get_origin
 
 from fastapi import APIRouter, Depends, FastAPI, Request
-from fastapi.dependencies.utils import get_flat_dependant
+from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -84,7 +84,7 @@ class GuardedRoute(APIRoute):
         super().__init__(path, endpoint, **documented(access, options))
         self._lists = frozenset(
             parameter.alias
-            for parameter in get_flat_dependant(self.dependant).query_params
+            for parameter in get_flat_params(self.dependant)
             if get_origin(parameter.field_info.annotation) is list
             or any(get_origin(part) is list for part in get_args(parameter.field_info.annotation))
         )

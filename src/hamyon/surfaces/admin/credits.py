@@ -44,6 +44,7 @@ class CreditsRequest(StrictModel):
             le=AMOUNT_LIMIT,
             description="Minor units; a negative amount takes.",
             examples=[500],
+            json_schema_extra={"not": {"const": 0}},
         ),
         AfterValidator(_not_zero),
     ]
