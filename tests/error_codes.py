@@ -30,9 +30,7 @@ def codes() -> dict[str, int]:
     for module in pkgutil.walk_packages(hamyon.__path__, "hamyon."):
         if not module.name.endswith(("__main__", ".runner")):
             importlib.import_module(module.name)
-    return {
-        kind.code: kind.status for kind in _kinds() if kind.__module__.startswith("hamyon.")
-    }
+    return {kind.code: kind.status for kind in _kinds() if kind.__module__.startswith("hamyon.")}
 
 
 def table() -> str:

@@ -105,8 +105,8 @@ async def test_spellings_and_new_sessions_are_one_person(launch: Launch) -> None
     limits = scene.service.deps.limiter._limits
     limits["user"] = type(limits["user"])(SLOW, BURST)
     paths = [f"/api/v1/users/{OTHER}/balance", "/api/v1/generations", "/api/v1/generations/active"]
-    headers = ({"Authorization": f"{word} {tokens[n % 3]}"}
-               for n, word in enumerate(itertools.cycle(["Bearer", "bearer", "BEARER  "])))  # fmt: skip
+    words = itertools.cycle(["Bearer", "bearer", "BEARER  "])
+    headers = ({"Authorization": f"{next(words)} {tokens[n % 3]}"} for n in itertools.count())
     session, url = scene.service.api.session, scene.service.api.url
     got = await statuses(session, url, itertools.islice(itertools.cycle(paths), 90), headers)
     assert got == {200: BURST, 429: 90 - BURST}

@@ -18,7 +18,7 @@ PRICE = 27
 async def test_trap_two_submits_at_once_freeze_nothing(launch: Launch, sandbox: Sandbox) -> None:
     """No lock is held while somebody outside is asked: the provider hangs, the door does not."""
     await sandbox.fault("hang", {"operation": "submit"})
-    service = await launch(sandbox, database_pool_size=3)
+    service = await launch(sandbox, database_pool_size=2)
     await service.person(USER, 1000)
     await service.person(USER + 1, 1000)
     answers = await asyncio.gather(service.api.submit(USER, "a"), service.api.submit(USER, "b"))

@@ -82,6 +82,14 @@ class Buckets:
             self._buckets.popitem(last=False)
         return ALLOWED if allowed else Denied((1.0 - tokens) / limit.rate_per_s)
 
+    def wait_s(self, name: str, key: str, limit: Limit) -> float:
+        """How long until a call would be allowed, without counting one."""
+        bucket = self._buckets.get((name, key))
+        if bucket is None:
+            return 0.0
+        tokens = bucket[0] + max(0.0, self._seconds() - bucket[1]) * limit.rate_per_s
+        return max(0.0, (1.0 - tokens) / limit.rate_per_s)
+
 
 # KEYS: the bucket. ARGV: rate per second, burst, how many calls are wanted. Answers how many were
 # granted and, for none, the microseconds until one is there. Time is Redis's own, because the
@@ -155,8 +163,10 @@ class Limiter:
 
     def refused_for_s(self, name: str, key: str) -> float:
         """How long ``key`` is known to be refused, without counting and without asking Redis."""
+        # Alone, or while Redis is away, this process's own buckets know it.
+        wait_s = self._own.wait_s(name, key, self._limits[name])
         lease = self._leases.get((name, key))
-        return max(0.0, lease.denied_until - self._seconds()) if lease else 0.0
+        return max(wait_s, lease.denied_until - self._seconds() if lease else 0.0)
 
     def _from_lease(self, name: str, key: str) -> Decision | None:
         lease, now = self._leases.get((name, key)), self._seconds()

@@ -261,7 +261,7 @@ async def test_how_tasks_end(http: HttpClient, fast: Sandbox) -> None:
     assert isinstance(inner, Failed)
     assert isinstance(late, Failed)
     assert [broken.retryable, inner.retryable, late.retryable] == [False, True, True]
-    assert [broken.outage, inner.outage, late.outage] == [False, True, False]
+    assert [broken.outage, inner.outage, late.outage] == [False, False, False]
     stuck = await accepted(engine, "stuck")
     for _ in range(5):
         await asyncio.sleep(0.02)
