@@ -117,7 +117,11 @@ async def main(entries: int, rounds: int, seconds: float) -> None:
                 "times slower",
                 title=f"growth, {CONNECTIONS} connections (goal <= {GOAL} times)",
             )
-            for what, source in (("submit", lambda: submit.submits(PEOPLE)), ("balance", balances)):
+            sources_by_name: dict[str, Callable[[], Callable[[], bytes]]] = {
+                "submit": lambda: submit.submits(PEOPLE),
+                "balance": balances,
+            }
+            for what, source in sources_by_name.items():
                 slower = []
                 sources = {database: source() for database in ports}
                 for number in range(rounds + 1):

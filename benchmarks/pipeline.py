@@ -1,9 +1,9 @@
 """Whole orders a second through one worker process, and what we add to the provider's own time.
 
-    python -m benchmarks.pipeline [--orders 1200] [--workers 1]
+    python -m benchmarks.pipeline [--orders 1200] [--workers 1] [--apis 1]
 
-One API process, the sandbox answering at once with webhooks, real pictures downloaded, checked and
-stored. The baseline is a bare client that walks the same provider calls without any of our
+The sandbox answers at once, with webhooks; real pictures are downloaded, checked and stored. It
+counts what it accepted: the witness that processes which share the work do nothing twice. The baseline is a bare client that walks the same provider calls without any of our
 promises: submit, result, download.
 """
 
@@ -76,12 +76,14 @@ async def bare(base_url: str, calls: int, at_once: int) -> float:
 
 
 @asynccontextmanager
-async def service(workers: int) -> AsyncIterator[tuple[asyncpg.Connection, int, str]]:
-    """Everything up: a connection to look with, the API's port, the sandbox's address."""
+async def service(
+    workers: int, apis: int
+) -> AsyncIterator[tuple[asyncpg.Connection, list[int], str]]:
+    """Everything up: a connection to look with, the APIs' ports, the sandbox's address."""
     with tempfile.TemporaryDirectory() as home, ExitStack() as stack:
         async with parts.database() as server:
             await parts.people(server, PEOPLE, 1_000_000)
-            sandbox_port, port = free_port(), free_port()
+            sandbox_port, ports = free_port(), [free_port() for _ in range(apis)]
             sandbox = f"http://127.0.0.1:{sandbox_port}"
             running = stack.enter_context(
                 parts.process("sandbox", "--port", str(sandbox_port), environment={})
@@ -94,16 +96,17 @@ async def service(workers: int) -> AsyncIterator[tuple[asyncpg.Connection, int, 
             more = {
                 "WAVESPEED_API_KEY": SANDBOX_KEY,
                 "WAVESPEED_API_BASE_URL": sandbox,
-                "PUBLIC_URL": f"http://127.0.0.1:{port}",
+                "PUBLIC_URL": f"http://127.0.0.1:{ports[0]}",
             }
-            environment = parts.environment(server, Path(home), PORT=str(port), **more)
-            api = stack.enter_context(parts.process("hamyon", "api", environment=environment))
-            parts.wait_for(f"http://127.0.0.1:{port}/health", api)
+            for port in ports:
+                environment = parts.environment(server, Path(home), PORT=str(port), **more)
+                api = stack.enter_context(parts.process("hamyon", "api", environment=environment))
+                parts.wait_for(f"http://127.0.0.1:{port}/health", api)
             for _ in range(workers):
                 stack.enter_context(parts.process("hamyon", "worker", environment=environment))
             connection = await asyncpg.connect(server.superuser_dsn)
             try:
-                yield connection, port, sandbox
+                yield connection, ports, sandbox
             finally:
                 await connection.close()
                 stack.close()
@@ -143,29 +146,46 @@ async def _one(port: int) -> None:
     writer.close()
 
 
-async def burst(connection: asyncpg.Connection, port: int, orders: int) -> tuple[Measured, float]:
+async def burst(
+    connection: asyncpg.Connection, ports: list[int], orders: int
+) -> tuple[Measured, float]:
     """Submit ``orders`` at once; orders a second from the first submit to the last end."""
     before = await connection.fetchval("SELECT count(*) FROM orders")
     seen = Measured(1.0)
     started = time.perf_counter()
     while len(seen.latencies_s) < orders:
-        part = await load("127.0.0.1", port, submits, connections=16, duration_s=0.25)
-        seen.latencies_s += part.latencies_s
-        seen.statuses += part.statuses
+        for part in await asyncio.gather(
+            *(load("127.0.0.1", port, submits, connections=8, duration_s=0.25) for port in ports)
+        ):
+            seen.latencies_s += part.latencies_s
+            seen.statuses += part.statuses
     count = len(seen.latencies_s)
     await settled(connection, before + count, 300)
     return seen, count / (time.perf_counter() - started)
 
 
-async def main(orders: int, workers: int) -> None:
+async def witness(sandbox: str) -> dict[str, int]:
+    """What the provider counted: accepted jobs, and prompts that came twice."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{sandbox}/_control/stats") as answer,
+    ):
+        counted = (await answer.json())["wavespeed"]
+    return {"accepted": counted["accepted"], "repeated": len(counted["repeated_prompts"])}
+
+
+async def main(orders: int, workers: int, apis: int) -> None:
     console = Console()
-    async with service(workers) as (connection, port, sandbox):
-        await burst(connection, port, 50)
-        added = await paced(connection, port)
-        baseline = await bare(sandbox, orders, 16)
-        seen, rate = await burst(connection, port, orders)
+    async with service(workers, apis) as (connection, ports, sandbox):
+        await burst(connection, ports, 50)
+        added = await paced(connection, ports[0])
+        seen, rate = await burst(connection, ports, orders)
         states = await connection.fetch("SELECT state, count(*) FROM orders GROUP BY state")
-    table = Table("what", "figure", "goal", title=f"pipeline, {workers} worker process(es)")
+        counted = await witness(sandbox)
+        baseline = await bare(sandbox, orders, 16)
+    table = Table(
+        "what", "figure", "goal", title=f"pipeline, {apis} API and {workers} worker process(es)"
+    )
     table.add_row("bare client, calls of a whole picture/s", f"{baseline:.0f}", "")
     table.add_row("whole orders/s", f"{rate:.0f}", f">= {GOAL_RATE}")
     table.add_row("ratio to the bare client", f"{rate / baseline:.2f}", "")
@@ -173,6 +193,9 @@ async def main(orders: int, workers: int) -> None:
     table.add_row("added latency p95, ms", f"{statistics.quantiles(added, n=20)[-1]:.0f}", "")
     table.add_row("orders in the burst", str(len(seen.latencies_s)), "")
     table.add_row("states", ", ".join(f"{row[0]} {row[1]}" for row in states), "all completed")
+    total = sum(row[1] for row in states)
+    table.add_row("accepted by the provider", str(counted["accepted"]), f"{total}, one an order")
+    table.add_row("prompts that it saw twice", str(counted["repeated"]), "0")
     console.print(table)
 
 
@@ -180,5 +203,6 @@ if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--orders", type=int, default=1200)
     arguments.add_argument("--workers", type=int, default=1)
+    arguments.add_argument("--apis", type=int, default=1)
     given = arguments.parse_args()
-    uvloop.run(main(given.orders, given.workers))
+    uvloop.run(main(given.orders, given.workers, given.apis))

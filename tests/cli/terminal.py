@@ -1,4 +1,4 @@
-"""A terminal of a test: commands of ``hamyon`` as real processes, with an environment of its own."""
+"""A terminal of a test: ``hamyon`` as real processes, with an environment of its own."""
 
 from __future__ import annotations
 

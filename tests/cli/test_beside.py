@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]  # it carries no types
+import psutil
 import pytest
 
 from hamyon.cli.parts import free_port

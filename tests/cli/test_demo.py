@@ -15,7 +15,8 @@ from tests.cli.terminal import Terminal
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
     path = tmp_path / "cat.png"
-    Image.fromarray(data.chelsea()).save(path)
+    cat = data.chelsea()  # type: ignore[no-untyped-call]  # it carries no types
+    Image.fromarray(cat).save(path)
     return path
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 
-import psutil  # type: ignore[import-untyped]  # it carries no types
+import psutil
 import pytest
 
 from hamyon.cli.parts import free_port

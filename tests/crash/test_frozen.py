@@ -81,10 +81,12 @@ async def test_a_slow_worker_keeps_its_lease(launch: Launch, quick: Sandbox) -> 
     await quick.fault("latency", {"operation": "output"}, seconds=2.0)
     service = await launch(quick, wavespeed_timeout_s=1.0, worker_lease_s=11.0)
     await service.person(USER, 100)
-    # The lease of the step in hand becomes a short one each time that it is looked at.
     service.deps.settings.__dict__["worker_lease_s"] = 0.6
     order = await service.api.ordered(USER)
     async with hurried(service):
+        await eventually(lambda: _asks(quick, "output"))
+        await asyncio.sleep(1.0)  # The lease of the beginning is over.
+        await service.advance_now(order)
         done = await service.api.ended(USER, order)
     assert done["status"] == "completed"
     requests = (await quick.stats())["requests"]

@@ -86,7 +86,13 @@ async def deps(settings: Settings, dsn: str) -> AsyncIterator[Deps]:
                 f"the database has no tables of ours yet ({error}): run `hamyon migrate`, or leave "
                 "RUN_MIGRATIONS on"
             ) from None
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+        except (
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            ConnectionError,
+            socket.gaierror,
+            TimeoutError,
+        ) as error:
             raise Failure(
                 f"DATABASE_URL cannot be used: {str(error) or type(error).__name__}"
             ) from None

@@ -1,9 +1,13 @@
 """Strangers' pictures: decoded without harm, and written anew without anything but the picture.
 
-Nothing is decoded before its header was read here: format by magic, sides, frames. Small pictures
-are decoded in a pool of two threads; one whose pixels need more memory than ``INLINE_BYTES_MAX``
-is decoded in a child process with limits on memory and time, one at a time, so that the worst
-picture can only end its own child.
+Nothing is decoded before its header was read here: format by magic, sides, frames. Pictures are
+decoded in a pool of two threads, of the heavy ones one at a time.
+
+A stranger's picture never takes more than ``INLINE_BYTES_MAX``: a JPEG with more pixels than that
+allows is decoded at a half, a quarter or an eighth of its sides, which its format can do without
+ever holding the whole; PNG and WebP cannot, and are refused above ``WHOLE_PIXELS_MAX``. A picture
+that was made for us and is only probed may be heavier: it is decoded in a child process with limits
+on memory and time, so that the worst of them can only end its own child.
 """
 
 from __future__ import annotations
@@ -41,8 +45,10 @@ EXTENSION: Final[dict[str, str]] = {
 """The usual ending of a file, by mime."""
 
 PIXELS_MAX: Final = 50_000_000
-INLINE_BYTES_MAX: Final = 104 * 1024 * 1024
-"""Decoded pictures up to this stay in our process: a photograph of 12 megapixels, twice."""
+INLINE_BYTES_MAX: Final = 150 * 1024 * 1024
+"""What a decoder may take in our own process."""
+WHOLE_PIXELS_MAX: Final[dict[Format, int]] = {"PNG": 4096 * 4096, "WEBP": 3840 * 2160}
+"""Strangers' pictures that can only be decoded whole: the largest that models make, and UHD."""
 _LIGHT_BYTES_MAX: Final = 32 * 1024 * 1024
 _CHILD_ADDRESS_SPACE_BYTES: Final = 1536 * 1024 * 1024
 _CHILD_TIMEOUT_S: Final = 30
@@ -98,6 +104,8 @@ class _Header:
     animated: bool
     whole: bool
     scans: int = 1
+    samples: float = 3.0
+    """Of a JPEG: numbers for each pixel, by how its colours are sampled."""
 
 
 async def inspect_and_clean(
@@ -108,6 +116,7 @@ async def inspect_and_clean(
 ) -> Picture:
     """The same picture upright, in sRGB and without metadata, written anew in its own format.
 
+    A JPEG of more pixels than can be held comes back with its sides halved, or quartered.
     Raises PictureRefused, TooManyPixels.
     """
     return await _in_pool(source, max_pixels, formats, "clean")
@@ -142,25 +151,58 @@ def _checked(
     header = _read_header(data)
     if header.format not in formats:
         raise PictureRefused(reason="format", format=header.format, allowed=sorted(formats))
+    if mode == "clean":
+        max_pixels = min(max_pixels, WHOLE_PIXELS_MAX.get(header.format, max_pixels))
     if header.width * header.height > max_pixels:
         raise TooManyPixels(width=header.width, height=header.height, max_pixels=max_pixels)
     if header.animated:
         raise PictureRefused(reason="animated", format=header.format)
     if not header.whole or header.scans > _JPEG_SCANS_MAX:
         raise PictureRefused(reason="damaged", format=header.format)
-    weight = _weight_bytes(header, mode)
+    shrink = _shrink(header) if mode == "clean" else 1
+    weight = _weight_bytes(header, mode, shrink)
     if weight <= _LIGHT_BYTES_MAX:
-        return _decoded(data, header, mode)
+        return _decoded(data, header, mode, shrink)
     with _HEAVY:
         if weight <= INLINE_BYTES_MAX:
-            return _decoded(data, header, mode)
+            return _decoded(data, header, mode, shrink)
         return _decoded_in_child(data, header, mode)
 
 
-def _weight_bytes(header: _Header, mode: _Mode) -> int:
-    """Memory at the peak: Pillow keeps 4 bytes a pixel, libwebp two canvases and a copy more."""
-    copies = 4 if header.format == "WEBP" else 1
-    return header.width * header.height * 4 * (copies + (1 if mode == "clean" else 0))
+def _weight_bytes(header: _Header, mode: _Mode, shrink: int = 1) -> int:
+    """Memory at the peak: Pillow keeps 4 bytes a pixel, and as much again for a turn or a profile.
+
+    libwebp has two canvases and a copy more; a JPEG of several scans is kept whole besides, two
+    bytes a number.
+    """
+    pixels = header.width * header.height
+    copies = 2 if mode == "clean" else 1
+    match header.format:
+        case "PNG":
+            return pixels * 4 * copies
+        case "WEBP":
+            return pixels * 18
+        case "JPEG":
+            kept = int(pixels * header.samples * 2) if header.scans > 1 else 0
+            return kept + pixels * 4 * copies // shrink**2
+        case _:
+            assert_never(header.format)
+
+
+def _shrink(header: _Header) -> int:
+    """By how much a JPEG's sides are divided so that it can be decoded. Raises TooManyPixels."""
+    if header.format != "JPEG":
+        return 1
+    for shrink in (1, 2, 4, 8):
+        weight = _weight_bytes(header, "clean", shrink)
+        if weight <= INLINE_BYTES_MAX:
+            return shrink
+    pixels = header.width * header.height
+    raise TooManyPixels(
+        width=header.width,
+        height=header.height,
+        max_pixels=pixels * INLINE_BYTES_MAX // weight,
+    )
 
 
 # --- reading the header, without a decoder ------------------------------------------------------
@@ -239,6 +281,7 @@ def _jpeg_header(data: bytes) -> _Header:
                 animated=False,  # A second picture (a depth or gain map) is left behind.
                 whole=data.rfind(b"\xff\xd9") > at,
                 scans=data.count(b"\xff\xda", at),
+                samples=_samples(data[at + 9 : at + 10 + 3 * data[at + 9]]),
             )
         if marker in {0xD9, 0xDA}:
             raise ValueError("a scan before the frame")
@@ -246,6 +289,16 @@ def _jpeg_header(data: bytes) -> _Header:
         if length < 2:
             raise ValueError("a segment shorter than its own length")
         at += 2 + length
+
+
+def _samples(components: bytes) -> float:
+    """Numbers a pixel, from the frame's components: each has an id, two sampling factors, a table.
+
+    (ITU-T T.81, B.2.2)
+    """
+    factors = [(byte >> 4, byte & 15) for byte in components[2::3]]
+    widest = max(h for h, _ in factors) * max(v for _, v in factors)
+    return sum(h * v for h, v in factors) / max(widest, 1)
 
 
 def _webp_header(data: bytes) -> _Header:
@@ -277,10 +330,12 @@ def _side(raw: bytes, order: Literal["big", "little"]) -> int:
 # --- decoding -------------------------------------------------------------------------------------
 
 
-def _decoded(data: bytes, header: _Header, mode: _Mode) -> Picture:
+def _decoded(data: bytes, header: _Header, mode: _Mode, shrink: int = 1) -> Picture:
     """Decodes to the end; what any decoder raises for a bad file is a refusal."""
     try:
         with _opened(data, header) as image:
+            if shrink > 1:
+                image.draft(None, (header.width // shrink, header.height // shrink))
             image.load()
             if mode == "probe":
                 return Picture(data, MIME[header.format], *image.size)
