@@ -73,7 +73,7 @@ async def _crash_and_recover(
                 await _died(process)
                 await forget_the_dead(service)
                 async with working(service):
-                    await eventually(lambda: _is_known(service, order))
+                    await _known(service, order, point)
             done = await _decided(service, order)
             await assert_sound(service.deps)
             charge = PRICE if done["status"] == "completed" else 0
@@ -83,6 +83,15 @@ async def _crash_and_recover(
             return done
     finally:
         databases.drop(database.name)
+
+
+async def _known(service: Service, order: str, point: str) -> None:
+    """Wait until it is; when it never is, say how everything stands."""
+    try:
+        await eventually(lambda: _is_known(service, order))
+    except TimeoutError:
+        queue = await service.pool.fetch("SELECT * FROM pgqueuer")
+        raise AssertionError(f"{point}: {await service.job(order)}, {queue}") from None
 
 
 async def _is_known(service: Service, order: str) -> bool:

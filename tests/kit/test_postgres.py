@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import psutil  # type: ignore[import-untyped]  # the package brings no types
+import psutil
 import pytest
 
 from hamyon.kit.db import connect

@@ -345,3 +345,37 @@ async def _is_open(service: Service) -> bool:
             "SELECT open_until > now() FROM providers WHERE name = 'wavespeed'"
         )
     )
+
+
+async def test_a_task_that_was_lost_over_there_closes_no_door(
+    launch: Launch, quick: Sandbox
+) -> None:
+    """Its polls fail for ever; other people's orders go on all the same."""
+    await quick.fault("status", RESULT | {"prompt_contains": PROMPT}, status=404)
+    service, order = await _ordered(launch, quick, breaker_failures=3, breaker_open_s=600.0)
+
+    async def polled_often() -> bool:
+        requests = (await quick.stats())["requests"]
+        assert isinstance(requests, dict)
+        return bool(requests.get("result", 0) > 6)
+
+    async with hurried(service):
+        await eventually(polled_often)
+        service.deps.cache.drop(service.deps.catalog.providers, "wavespeed")
+        await service.person(USER + 1, 100)
+        other = await service.api.ordered(USER + 1, "a boat")
+        assert (await service.api.ended(USER + 1, other))["status"] == "completed"
+        await service.past_deadline(order)
+    assert (await service.api.generation(USER, order))["status"] == "review"
+
+
+async def test_tasks_that_go_well_keep_no_door_open_that_takes_nothing(
+    launch: Launch, sandbox: Sandbox
+) -> None:
+    await sandbox.settings(created_s=0, processing_s=600)
+    service, order = await _ordered(launch, sandbox, breaker_failures=3, breaker_open_s=600.0)
+    await eventually(lambda: _job_is(service, order, "running"))
+    await sandbox.fault("status", SUBMIT, status=503)
+    await service.api.ordered(USER)
+    async with hurried(service):
+        await eventually(lambda: _is_open(service))

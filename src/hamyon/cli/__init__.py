@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
-from hamyon.cli.app import main
+import sys
 
 __all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line. Ctrl-C is quiet, also while the modules are still being loaded."""
+    try:
+        from hamyon.cli.app import main as run
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(130)

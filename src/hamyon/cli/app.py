@@ -47,8 +47,6 @@ def main() -> None:
     except HamyonError as refusal:
         _complain(text("en", f"error.{refusal.code}", refusal.facts))
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 def _complain(sentence: str) -> None:
@@ -61,10 +59,10 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [
-            f"  {'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
-            for problem in error.errors()
-        ]
+        lines = []
+        for problem in error.errors():
+            name = ".".join(str(part) for part in problem["loc"]).upper()
+            lines.append(f"  {name}: {problem['msg'].removeprefix('Value error, ')}")
         raise Failure("some settings cannot be used:\n" + "\n".join(lines)) from None
 
 

@@ -1,7 +1,7 @@
 """Strangers' pictures: decoded without harm, and written anew without anything but the picture.
 
 Nothing is decoded before its header was read here: format by magic, sides, frames. Pictures are
-decoded in a pool of two threads, of the heavy ones one at a time.
+decoded on a thread of their own, one at a time.
 
 A stranger's picture never takes more than ``INLINE_BYTES_MAX``: a JPEG with more pixels than that
 allows is decoded at a half, a quarter or an eighth of its sides, which its format can do without
@@ -13,13 +13,13 @@ on memory and time, so that the worst of them can only end its own child.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import io
 import json
 import os
 import resource
 import subprocess
 import sys
-import threading
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -49,6 +49,9 @@ INLINE_BYTES_MAX: Final = 150 * 1024 * 1024
 """What a decoder may take in our own process."""
 WHOLE_PIXELS_MAX: Final[dict[Format, int]] = {"PNG": 4096 * 4096, "WEBP": 3840 * 2160}
 """Strangers' pictures that can only be decoded whole: the largest that models make, and UHD."""
+LOSSLESS_PIXELS_MAX: Final = 2048 * 2048
+"""Of a WebP without loss, whose encoder takes as much memory as its decoder."""
+_JPEG_BYTES_MAX: Final = 128 * 1024 * 1024
 _LIGHT_BYTES_MAX: Final = 32 * 1024 * 1024
 _CHILD_ADDRESS_SPACE_BYTES: Final = 1536 * 1024 * 1024
 _CHILD_TIMEOUT_S: Final = 30
@@ -132,9 +135,8 @@ async def probe(
     return await _in_pool(content, max_pixels, formats, "probe")
 
 
-# The bound is meant for the process, whatever calls from wherever: two decoders, one heavy.
-_POOL: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
-_HEAVY: Final = threading.Lock()
+# One after the other, in the whole process: the bound is meant for all of them together.
+_POOL: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pictures")
 
 
 async def _in_pool(
@@ -152,7 +154,7 @@ def _checked(
     if header.format not in formats:
         raise PictureRefused(reason="format", format=header.format, allowed=sorted(formats))
     if mode == "clean":
-        max_pixels = min(max_pixels, WHOLE_PIXELS_MAX.get(header.format, max_pixels))
+        max_pixels = min(max_pixels, _whole_pixels_max(data, header.format) or max_pixels)
     if header.width * header.height > max_pixels:
         raise TooManyPixels(width=header.width, height=header.height, max_pixels=max_pixels)
     if header.animated:
@@ -163,10 +165,30 @@ def _checked(
     weight = _weight_bytes(header, mode, shrink)
     if weight <= _LIGHT_BYTES_MAX:
         return _decoded(data, header, mode, shrink)
-    with _HEAVY:
-        if weight <= INLINE_BYTES_MAX:
-            return _decoded(data, header, mode, shrink)
+    if weight > INLINE_BYTES_MAX:
         return _decoded_in_child(data, header, mode)
+    try:
+        return _decoded(data, header, mode, shrink)
+    finally:
+        _give_back()
+
+
+def _give_back() -> None:
+    """Return free memory to the system; the allocator would keep it for the next such picture."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:  # It is the GNU library's own.
+        trim(0)
+
+
+def _whole_pixels_max(data: bytes, format_: Format) -> int | None:
+    if format_ == "WEBP" and _is_lossless(data):
+        return LOSSLESS_PIXELS_MAX
+    return WHOLE_PIXELS_MAX.get(format_)
+
+
+def _is_lossless(data: bytes) -> bool:
+    """Whether a WebP is written without loss; one that hides it is written with some."""
+    return data[12:16] == b"VP8L" or b"VP8L" in data[20:4096]
 
 
 def _weight_bytes(header: _Header, mode: _Mode, shrink: int = 1) -> int:
@@ -195,13 +217,13 @@ def _shrink(header: _Header) -> int:
         return 1
     for shrink in (1, 2, 4, 8):
         weight = _weight_bytes(header, "clean", shrink)
-        if weight <= INLINE_BYTES_MAX:
+        if weight <= _JPEG_BYTES_MAX:
             return shrink
     pixels = header.width * header.height
     raise TooManyPixels(
         width=header.width,
         height=header.height,
-        max_pixels=pixels * INLINE_BYTES_MAX // weight,
+        max_pixels=pixels * _JPEG_BYTES_MAX // weight,
     )
 
 
@@ -432,7 +454,7 @@ def _written(image: Image.Image, source: Image.Image, format_: Format, data: byt
             else:
                 image.save(out, "JPEG", quality=92)
         case "WEBP":
-            lossless = data[12:16] == b"VP8L" or b"VP8L" in data[20:4096]
+            lossless = _is_lossless(data)
             image.save(out, "WEBP", lossless=lossless, quality=50 if lossless else 92, method=2)
         case _:
             assert_never(format_)

@@ -134,7 +134,8 @@ class Settings(BaseSettings):
     @property
     def base_url(self) -> str:
         """Where people and vendors reach us; ``PUBLIC_URL``, or this machine."""
-        return self.public_url or f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"http://{host}:{self.port}"
 
     @property
     def order_review(self) -> timedelta:

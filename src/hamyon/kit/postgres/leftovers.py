@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import psutil  # type: ignore[import-untyped]  # the package brings no types
+import psutil
 import structlog
 
 _log = structlog.get_logger(__name__)

@@ -217,6 +217,10 @@ async def _leave_uncertain(needs: Needs, claim: Claim) -> None:
 
 
 async def _ask(needs: Needs, engine: Engine, claim: Claim) -> None:
+    """Ask once. The breaker hears nothing of it, for it guards the sending: a task that was lost
+    over there would close the door for everybody, and tasks that go well would keep it open while
+    no new one is taken.
+    """
     assert claim.provider_job_id is not None
     reach("poll.before")
     started = time.monotonic()
@@ -226,23 +230,19 @@ async def _ask(needs: Needs, engine: Engine, claim: Claim) -> None:
     match outcome:
         case Running():
             await record.put_back(needs, claim, JobState.RUNNING, delay_s=outcome.poll_after_s)
-            await needs.outages.note_success(engine.name)
         case Finished():
             await _collect(needs, engine, claim, outcome)
-            await needs.outages.note_success(engine.name)
         case Refused():
             await record.end(needs, claim, _refusal(outcome))
         case Failed(outage=True):
             delay_s = min(max(outcome.retry_after_s or 0, RECHECK_S), RECHECK_S_MAX)
             await record.put_back(needs, claim, JobState.RUNNING, delay_s=delay_s)
-            await needs.outages.note_outage(engine.name, outcome.message)
         case Failed():
             await record.end(needs, claim, _failure(outcome))
         case Canceled():
             await record.end(needs, claim, JobEnd(JobState.CANCELED))
         case Unknown():
             await record.put_back(needs, claim, JobState.RUNNING, delay_s=RECHECK_S)
-            await needs.outages.note_outage(engine.name, outcome.message)
         case _:
             assert_never(outcome)
 

@@ -28,6 +28,8 @@ from hamyon.orders.service import settle
 from hamyon.orders.types import Accepted, Claim, JobEnd, JobId, JobState, Needs, Order
 
 ENTRYPOINT: Final = "advance"
+OVERDUE_RECHECK_S: Final = 30.0
+"""How often at most an order past its deadline is asked about; a webhook comes by itself."""
 LATE_RECHECK_S: Final = 600.0
 """How often an order that is settled already is still asked about, for a late picture."""
 STARTED_PRIORITY: Final = 0
@@ -103,6 +105,8 @@ async def put_back(
     """Give the job back for later, and queue the chain's next step."""
     if claim.settled:
         delay_s = max(delay_s, LATE_RECHECK_S)
+    elif not claim.sendable:
+        delay_s = max(delay_s, OVERDUE_RECHECK_S)
     waits = state is JobState.QUEUED
     async with transaction(needs.pool) as connection:
         if waits:
