@@ -1,10 +1,11 @@
-"""Whole orders a second through one worker process, and what we add to the provider's own time.
+"""Whole orders a second through our workers, and what we add to the provider's own time.
 
     python -m benchmarks.pipeline [--orders 1200] [--workers 1] [--apis 1]
 
 The sandbox answers at once, with webhooks; real pictures are downloaded, checked and stored. It
-counts what it accepted: the witness that processes which share the work do nothing twice. The baseline is a bare client that walks the same provider calls without any of our
-promises: submit, result, download.
+counts what it accepted: the witness that processes which share the work do nothing twice. The
+baseline is a bare client that walks the same provider calls without any of our promises: submit,
+result, download.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from schemathesis import APIOperation, Case, GenerationMode
 from schemathesis.core.failures import FailureGroup
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from hamyon.kit.limits import Limit
@@ -43,7 +44,7 @@ class Caller:
 
     name: str
     headers: Mapping[str, str]
-    ids: Mapping[str, object]
+    ids: Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -88,8 +89,8 @@ def ask_everything(url: str, caller: Caller, tally: Tally) -> None:
     with requests.Session() as session:
         session.headers.update(caller.headers)
         for found in schema.get_all_operations():
+            assert isinstance(found, Ok)
             operation = found.ok()
-            assert operation is not None
             if caller.name == "person" and operation.path in ENDS_SESSIONS:
                 continue
             takes_something = bool([*operation.iter_parameters()] or operation.body)
@@ -117,7 +118,7 @@ def fuzz(
         suppress_health_check=list(HealthCheck),
     )
     @given(case=operation.as_strategy(mode), named=st.booleans())
-    def ask(case: Case, named: bool) -> None:
+    def ask(case: Case[Any], named: bool) -> None:
         if mode is GenerationMode.POSITIVE:
             name_own(case, caller, operation, everything=named)
         send(case, session, tally, mode)
@@ -126,7 +127,11 @@ def fuzz(
 
 
 def name_own(
-    case: Case, caller: Caller, operation: APIOperation[Any, Any, Any, Any], *, everything: bool
+    case: Case[Any],
+    caller: Caller,
+    operation: APIOperation[Any, Any, Any, Any],
+    *,
+    everything: bool,
 ) -> None:
     """Name what is the caller's own; the person and the key, which some must send, always."""
     always = {"telegram_id"}
@@ -142,7 +147,7 @@ def name_own(
         case.headers["Idempotency-Key"] = str(next(_numbers))
 
 
-def send(case: Case, session: requests.Session, tally: Tally, mode: GenerationMode) -> None:
+def send(case: Case[Any], session: requests.Session, tally: Tally, mode: GenerationMode) -> None:
     response = case.call(session=session, timeout=20)
     tally.sent += 1
     tally.by_status[response.status_code] += 1

@@ -7,8 +7,10 @@ written during it is searched for all of them.
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import logging
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -234,12 +236,15 @@ def unchanged_log() -> Iterator[None]:
 @pytest.mark.parametrize("log_format", ["console", "json"])
 async def test_no_secret_leaks(
     unchanged_log: None,
-    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
     launch: Launch,
     sandbox: Sandbox,
     log_format: str,
 ) -> None:
     search, captured = Search(), Captured()
+    outputs = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(sys, "stdout", outputs[0])
+    monkeypatch.setattr(sys, "stderr", outputs[1])
     service = await launch(
         sandbox,
         webhooks=True,
@@ -268,7 +273,7 @@ async def test_no_secret_leaks(
         sentry_sdk.flush(2)
     finally:
         sentry_sdk.init()
-    out, err = capfd.readouterr()
+    out, err = (output.getvalue() for output in outputs)
     assert "unexpected_error" in err
     assert "database_away" in err
     assert len(search.answers) > 15

@@ -54,7 +54,7 @@ def flat(width: int, height: int, mode: str = "RGB") -> bytes:
 def encoded(format_: str, width: int, height: int, **options: object) -> bytes:
     out = io.BytesIO()
     image = Image.effect_noise((width // 8, height // 8), 90).resize((width, height))
-    image.convert("RGB").save(out, format_, **options)  # type: ignore[arg-type]  # Pillow's own
+    image.convert("RGB").save(out, format_, **options)
     return out.getvalue()
 
 
