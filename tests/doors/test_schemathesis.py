@@ -29,7 +29,7 @@ from tests.fixtures.service import Launch
 
 _numbers = itertools.count()
 SEED = 20_261_121
-EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "3"))
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "6"))
 """Of each kind for each operation and caller; the long run takes more."""
 _ORDER = "/api/v1/generations/{generation_id}"
 NEED_A_PERSON = frozenset(

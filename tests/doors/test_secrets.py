@@ -201,6 +201,25 @@ async def broken(service: Service, search: Search) -> None:
         await ask(service, search, "GET", "/health")
 
 
+def slips(service: Service, search: Search) -> None:
+    """What a library or a mistake of ours might say: the last line of defence must hold."""
+    stranger = logging.getLogger("somebody.else")
+    for name in Settings.model_fields:
+        value = getattr(service.settings, name)
+        if isinstance(value, SecretStr):
+            secret = value.get_secret_value()
+            stranger.error("cannot reach %s", secret)
+            try:
+                raise ValueError(f"bad value {secret!r}")  # noqa: TRY301 -- to be logged here
+            except ValueError:
+                structlog.get_logger("ours").exception("slip", given=secret)
+    for way, name in search.marks.items():
+        if "access token" in name or name == "a wrong token":
+            stranger.error("GET /x Authorization: Bearer %s", way)
+        elif "signature" in name:
+            stranger.error("GET https://example.com/a.png?expires=1&signature=%s", way)
+
+
 @asynccontextmanager
 async def database_away(service: Service) -> AsyncIterator[None]:
     """Every connection is cut and none is let in; the cluster is the tests' own."""
@@ -270,6 +289,7 @@ async def test_no_secret_leaks(
         await keys(service, search)
         await orders(service, search, sandbox)
         await broken(service, search)
+        slips(service, search)
         sentry_sdk.flush(2)
     finally:
         sentry_sdk.init()
