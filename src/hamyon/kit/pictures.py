@@ -24,14 +24,13 @@ from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, assert_never, get_args
+from typing import Final, Literal, assert_never
 
 from PIL import Image, ImageCms, ImageFile, JpegImagePlugin
 
 from hamyon.kit.errors import HamyonError
+from hamyon.kit.picture_headers import FORMATS, Format, Header, PictureRefused, read_header
 
-Format = Literal["PNG", "JPEG", "WEBP"]
-FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 MIME: Final[dict[Format, str]] = {
     "PNG": "image/png",
     "JPEG": "image/jpeg",
@@ -58,17 +57,6 @@ _CHILD_TIMEOUT_S: Final = 30
 _JPEG_SCANS_MAX: Final = 100
 
 _Mode = Literal["clean", "probe"]
-
-
-class PictureRefused(HamyonError):
-    """Not a picture that we take.
-
-    ``reason`` is ``format`` (``format`` names what it is), ``animated``, ``damaged`` or
-    ``too_heavy`` (its decoder took more memory or time than any honest picture does).
-    """
-
-    code = "unsupported_picture"
-    status = 422
 
 
 class TooManyPixels(HamyonError):
@@ -98,16 +86,6 @@ class Picture:
     def size_bytes(self) -> int:
         return len(self.content)
 
-
-@dataclass(frozen=True, slots=True)
-class _Header:
-    format: Format
-    width: int
-    height: int
-    animated: bool
-    whole: bool
-    scans: int = 1
-    samples: float = 3.0
     """Of a JPEG: numbers for each pixel, by how its colours are sampled."""
 
 
@@ -150,7 +128,7 @@ def _checked(
     source: bytes | Path, max_pixels: int, formats: Collection[Format], mode: _Mode
 ) -> Picture:
     data = source.read_bytes() if isinstance(source, Path) else source
-    header = _read_header(data)
+    header = read_header(data)
     if header.format not in formats:
         raise PictureRefused(reason="format", format=header.format, allowed=sorted(formats))
     if mode == "clean":
@@ -191,7 +169,7 @@ def _is_lossless(data: bytes) -> bool:
     return data[12:16] == b"VP8L" or b"VP8L" in data[20:4096]
 
 
-def _weight_bytes(header: _Header, mode: _Mode, shrink: int = 1) -> int:
+def _weight_bytes(header: Header, mode: _Mode, shrink: int = 1) -> int:
     """Memory at the peak: Pillow keeps 4 bytes a pixel, and as much again for a turn or a profile.
 
     libwebp has two canvases and a copy more; a JPEG of several scans is kept whole besides, two
@@ -211,7 +189,7 @@ def _weight_bytes(header: _Header, mode: _Mode, shrink: int = 1) -> int:
             assert_never(header.format)
 
 
-def _shrink(header: _Header) -> int:
+def _shrink(header: Header) -> int:
     """By how much a JPEG's sides are divided so that it can be decoded. Raises TooManyPixels."""
     if header.format != "JPEG":
         return 1
@@ -227,132 +205,10 @@ def _shrink(header: _Header) -> int:
     )
 
 
-# --- reading the header, without a decoder ------------------------------------------------------
-
-_FOREIGN_MAGIC: Final[tuple[tuple[bytes, str], ...]] = (
-    (b"GIF87a", "GIF"),
-    (b"GIF89a", "GIF"),
-    (b"BM", "BMP"),
-    (b"II*\x00", "TIFF"),
-    (b"MM\x00*", "TIFF"),
-    (b"%PDF", "PDF"),
-    (b"PK\x03\x04", "ZIP"),
-    (b"\x00\x00\x01\x00", "ICO"),
-    (b"8BPS", "PSD"),
-    (b"<svg", "SVG"),
-    (b"<?xml", "SVG"),
-    (b"\xff\x0a", "JPEG XL"),
-    (b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
-)
-_HEIC_BRANDS: Final = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
-_START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-
-
-def _read_header(data: bytes) -> _Header:
-    try:
-        if data.startswith(b"\x89PNG\r\n\x1a\n"):
-            return _png_header(data)
-        if data.startswith(b"\xff\xd8\xff"):
-            return _jpeg_header(data)
-        if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-            return _webp_header(data)
-    except (IndexError, ValueError) as error:
-        raise PictureRefused(reason="damaged", format="unknown") from error
-    raise PictureRefused(reason="format", format=_foreign_name(data), allowed=sorted(FORMATS))
-
-
-def _foreign_name(data: bytes) -> str:
-    if data[4:8] == b"ftyp":
-        brand = data[8:12]
-        if brand in _HEIC_BRANDS:
-            return "HEIC"
-        return "AVIF" if brand in {b"avif", b"avis"} else "MP4"
-    start = data[:256].lstrip()
-    return next((name for magic, name in _FOREIGN_MAGIC if start.startswith(magic)), "unknown")
-
-
-def _png_header(data: bytes) -> _Header:
-    if data[12:16] != b"IHDR":
-        raise ValueError("the first chunk is not IHDR")
-    animated, at = False, 8
-    while (kind := data[at + 4 : at + 8]) not in {b"IDAT", b""}:
-        animated = animated or kind == b"acTL"
-        at += 12 + int.from_bytes(data[at : at + 4], "big")
-    return _Header(
-        "PNG",
-        width=_side(data[16:20], "big"),
-        height=_side(data[20:24], "big"),
-        animated=animated,
-        whole=kind == b"IDAT" and data.rfind(b"IEND", at) > 0,
-    )
-
-
-def _jpeg_header(data: bytes) -> _Header:
-    at = 2
-    while True:
-        while data[at] == 0xFF and data[at + 1] == 0xFF:
-            at += 1
-        if data[at] != 0xFF:
-            raise ValueError("no marker where one must be")
-        marker = data[at + 1]
-        if marker in _START_OF_FRAME:
-            return _Header(
-                "JPEG",
-                width=_side(data[at + 7 : at + 9], "big"),
-                height=_side(data[at + 5 : at + 7], "big"),
-                animated=False,  # A second picture (a depth or gain map) is left behind.
-                whole=data.rfind(b"\xff\xd9") > at,
-                scans=data.count(b"\xff\xda", at),
-                samples=_samples(data[at + 9 : at + 10 + 3 * data[at + 9]]),
-            )
-        if marker in {0xD9, 0xDA}:
-            raise ValueError("a scan before the frame")
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        if length < 2:
-            raise ValueError("a segment shorter than its own length")
-        at += 2 + length
-
-
-def _samples(components: bytes) -> float:
-    """Numbers a pixel, from the frame's components: each has an id, two sampling factors, a table.
-
-    (ITU-T T.81, B.2.2)
-    """
-    factors = [(byte >> 4, byte & 15) for byte in components[2::3]]
-    widest = max(h for h, _ in factors) * max(v for _, v in factors)
-    return sum(h * v for h, v in factors) / max(widest, 1)
-
-
-def _webp_header(data: bytes) -> _Header:
-    kind, body = data[12:16], data[20:30]
-    animated = False
-    if kind == b"VP8X":
-        animated = bool(body[0] & 0x02)
-        width = int.from_bytes(body[4:7], "little") + 1
-        height = int.from_bytes(body[7:10], "little") + 1
-    elif kind == b"VP8L":
-        bits = int.from_bytes(body[1:5], "little")
-        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    elif kind == b"VP8 ":
-        width = _side(body[6:8], "little") & 0x3FFF
-        height = _side(body[8:10], "little") & 0x3FFF
-    else:
-        raise ValueError("an unknown first chunk")
-    whole = len(data) >= 8 + int.from_bytes(data[4:8], "little")
-    return _Header("WEBP", width=width, height=height, animated=animated, whole=whole)
-
-
-def _side(raw: bytes, order: Literal["big", "little"]) -> int:
-    side = int.from_bytes(raw, order)
-    if side == 0 or len(raw) < 2:
-        raise ValueError("a side of no length")
-    return side
-
-
 # --- decoding -------------------------------------------------------------------------------------
 
 
-def _decoded(data: bytes, header: _Header, mode: _Mode, shrink: int = 1) -> Picture:
+def _decoded(data: bytes, header: Header, mode: _Mode, shrink: int = 1) -> Picture:
     """Decodes to the end; what any decoder raises for a bad file is a refusal."""
     try:
         with _opened(data, header) as image:
@@ -370,7 +226,7 @@ def _decoded(data: bytes, header: _Header, mode: _Mode, shrink: int = 1) -> Pict
         raise PictureRefused(reason="damaged", format=header.format) from error
 
 
-def _opened(data: bytes, header: _Header) -> ImageFile.ImageFile:
+def _opened(data: bytes, header: Header) -> ImageFile.ImageFile:
     """Not by Image.open, which counts pixels by a global; ours were counted already."""
     image = _plugin(header.format)(io.BytesIO(data))
     if image.size != (header.width, header.height):
@@ -464,7 +320,7 @@ def _written(image: Image.Image, source: Image.Image, format_: Format, data: byt
 # --- the child process ----------------------------------------------------------------------------
 
 
-def _decoded_in_child(data: bytes, header: _Header, mode: _Mode) -> Picture:
+def _decoded_in_child(data: bytes, header: Header, mode: _Mode) -> Picture:
     request = json.dumps([header.format, header.width, header.height, mode]).encode()
     try:
         done = subprocess.run(  # noqa: S603 -- ourselves, with no argument from outside
@@ -491,7 +347,7 @@ def _child() -> None:
     first, _, data = sys.stdin.buffer.read().partition(b"\n")
     format_, width, height, mode = json.loads(first)
     try:
-        picture = _decoded(data, _Header(format_, width, height, animated=False, whole=True), mode)
+        picture = _decoded(data, Header(format_, width, height, animated=False, whole=True), mode)
     except PictureRefused as refused:
         sys.stdout.buffer.write(json.dumps({"reason": refused.facts["reason"]}).encode() + b"\n")
         return

@@ -82,7 +82,7 @@ FORM_SCHEMA: Final = {
                         "maxItems": FILES_MAX,
                         "items": {"type": "string", "format": "binary"},
                         "description": "At most 20 MB each. JPEG of up to 50 megapixels (stored "
-                        "smaller where it has more than 19), PNG of 16.7, WebP of 8.2 "
+                        "smaller where it has more than 16), PNG of 16.7, WebP of 8.2 "
                         "(4.1 without loss).",
                     },
                     "telegram_id": {
