@@ -14,7 +14,8 @@ import pytest
 from PIL import Image, ImageCms, ImageDraw
 
 from hamyon.kit import pictures
-from hamyon.kit.pictures import PictureRefused, TooManyPixels, inspect_and_clean, probe
+from hamyon.kit.picture_headers import PictureRefused
+from hamyon.kit.pictures import TooManyPixels, inspect_and_clean, probe
 
 
 def photo(width: int = 320, height: int = 200, mode: str = "RGB") -> Image.Image:

@@ -13,7 +13,8 @@ import pytest
 from hamyon.kit.db import Pool, transaction
 from hamyon.kit.errors import Unavailable
 from hamyon.kit.ids import new_id
-from hamyon.kit.pictures import PictureRefused, TooManyPixels, UploadTooLarge
+from hamyon.kit.picture_headers import PictureRefused
+from hamyon.kit.pictures import TooManyPixels, UploadTooLarge
 from hamyon.kit.storage import NoSuchFile, Storage
 from hamyon.media import service, store
 from hamyon.media.errors import UploadNotFound

@@ -18,7 +18,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.responses import StreamingResponse
 
 from hamyon.kit.errors import InvalidInput, NotFound, Unavailable
-from hamyon.kit.pictures import EXTENSION, PictureRefused, TooManyPixels, UploadTooLarge
+from hamyon.kit.picture_headers import PictureRefused
+from hamyon.kit.pictures import EXTENSION, TooManyPixels, UploadTooLarge
 from hamyon.kit.storage import NoSuchFile, Storage, StorageFailed, Stream, UnsafePath
 from hamyon.kit.web.models import INT64_MAX, JSON, AnswerModel
 from hamyon.kit.web.permission import OPEN, Service, ServiceOrUser, User, acting_for, allow

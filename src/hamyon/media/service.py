@@ -27,13 +27,8 @@ import structlog
 from hamyon.kit.db import Connection, Pool, in_transaction
 from hamyon.kit.errors import Unavailable
 from hamyon.kit.ids import new_id
-from hamyon.kit.pictures import (
-    Picture,
-    PictureRefused,
-    TooManyPixels,
-    UploadTooLarge,
-    inspect_and_clean,
-)
+from hamyon.kit.picture_headers import PictureRefused
+from hamyon.kit.pictures import Picture, TooManyPixels, UploadTooLarge, inspect_and_clean
 from hamyon.kit.storage import NoSuchFile, Storage, StorageFailed
 from hamyon.media import store
 from hamyon.media.errors import UploadNotFound

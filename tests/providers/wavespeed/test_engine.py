@@ -11,7 +11,8 @@ from aiohttp import web
 
 from hamyon.kit.clock import MovedClock
 from hamyon.kit.http import HttpClient
-from hamyon.kit.pictures import PictureRefused, probe
+from hamyon.kit.picture_headers import PictureRefused
+from hamyon.kit.pictures import probe
 from hamyon.kit.storage import NoSuchFile
 from hamyon.orders.errors import DownloadFailed
 from hamyon.orders.types import (
