@@ -800,7 +800,8 @@ CREATE TABLE public.idempotency_keys (
     answer jsonb,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT idempotency_keys_key_check CHECK (((length(key) >= 1) AND (length(key) <= 200)))
-);
+)
+WITH (fillfactor='70');
 
 CREATE TABLE public.inbox (
     id bigint NOT NULL,

@@ -38,7 +38,7 @@ CREATE TABLE idempotency_keys (
     answer     jsonb,
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (caller, user_id, route, key)
-);
+) WITH (fillfactor = 70);  -- room for the answer, which comes after the key
 
 -- Claims a key: NULL for the first caller, the first answer for a repetition, a refusal for another
 -- input. A null key claims nothing. VOLATILE, so that the second statement sees the winner of a race.

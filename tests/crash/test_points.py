@@ -14,7 +14,7 @@ import pytest
 
 from hamyon.cli.parts import free_port
 from hamyon.kit.crash import POINTS
-from tests.fixtures.database import Databases
+from tests.fixtures.database import Database, Databases
 from tests.fixtures.sandbox import Sandbox
 from tests.fixtures.service import (
     Process,
@@ -54,7 +54,7 @@ async def _died(process: Process) -> None:
 
 
 async def _crash_and_recover(
-    databases: Databases,
+    database: Database,
     processes: Processes,
     home: Path,
     sandbox: Sandbox | None,
@@ -63,26 +63,22 @@ async def _crash_and_recover(
     webhooks: bool = False,
 ) -> dict[str, Any]:
     """How an order ended whose worker died at ``point``, after all clocks have run out."""
-    database = databases.create()
-    try:
-        async with launched(database, home, sandbox, worker=False, webhooks=webhooks) as service:
-            await service.person(USER, 100)
-            process = processes.start("worker", service.settings, HAMYON_CRASH_AT=point)
-            order = await service.api.ordered(USER, point)
-            async with hurried(service):
-                await _died(process)
-                await forget_the_dead(service)
-                async with working(service):
-                    await _known(service, order, point)
-            done = await _decided(service, order)
-            await assert_sound(service.deps)
-            charge = PRICE if done["status"] == "completed" else 0
-            assert done["charged"] == charge
-            assert await service.api.balance(USER) == (100 - charge, 0)
-            assert len(await service.api.lines(USER)) == (1 if charge else 0)
-            return done
-    finally:
-        databases.drop(database.name)
+    async with launched(database, home, sandbox, worker=False, webhooks=webhooks) as service:
+        await service.person(USER, 100)
+        process = processes.start("worker", service.settings, HAMYON_CRASH_AT=point)
+        order = await service.api.ordered(USER, point)
+        async with hurried(service):
+            await _died(process)
+            await forget_the_dead(service)
+            async with working(service):
+                await _known(service, order, point)
+        done = await _decided(service, order)
+        await assert_sound(service.deps)
+        charge = PRICE if done["status"] == "completed" else 0
+        assert done["charged"] == charge
+        assert await service.api.balance(USER) == (100 - charge, 0)
+        assert len(await service.api.lines(USER)) == (1 if charge else 0)
+        return done
 
 
 async def _known(service: Service, order: str, point: str) -> None:
@@ -122,14 +118,21 @@ async def _all(
     webhooks: bool = False,
 ) -> dict[str, dict[str, Any]]:
     """Every point at once, each with a database and a process of its own."""
-    ends = await asyncio.gather(
-        *(
-            _crash_and_recover(
-                databases, processes, home / point, sandbox, point, webhooks=webhooks
+    # Before and after, not meanwhile: dropping a database waits for every backend, also for one
+    # that waits for this blocked loop to finish its sign-in.
+    made = [databases.create() for _ in points]
+    try:
+        ends = await asyncio.gather(
+            *(
+                _crash_and_recover(
+                    database, processes, home / point, sandbox, point, webhooks=webhooks
+                )
+                for database, point in zip(made, points, strict=True)
             )
-            for point in points
         )
-    )
+    finally:
+        for database in made:
+            databases.drop(database.name)
     return dict(zip(points, ends, strict=True))
 
 
@@ -167,26 +170,23 @@ async def test_class_c_never_repeats(
 
 
 async def test_an_api_that_dies_behind_a_webhook(
-    databases: Databases, processes: Processes, tmp_path: Path, quick: Sandbox
+    database: Database, processes: Processes, tmp_path: Path, quick: Sandbox
 ) -> None:
     """The event was stored with its queue entry, so nobody needs the API to go on."""
     await quick.fault("accepted_then_cut", {"operation": "submit"})
-    database, port = databases.create(), free_port()
-    try:
-        async with launched(
-            database, tmp_path, quick, worker=False, public_url=f"http://127.0.0.1:{port}"
-        ) as service:
-            await service.person(USER, 100)
-            process = processes.start(
-                "api", service.settings, HAMYON_CRASH_AT="webhook.stored", PORT=str(port)
-            )
-            await processes.ready(process)
-            order = await service.api.ordered(USER)
-            async with working(service):
-                await _died(process)
-                done = await service.api.ended(USER, order)
-            assert (done["status"], done["charged"]) == ("completed", PRICE)
-            assert (await quick.stats())["accepted"] == 1
-            await assert_sound(service.deps)
-    finally:
-        databases.drop(database.name)
+    port = free_port()
+    async with launched(
+        database, tmp_path, quick, worker=False, public_url=f"http://127.0.0.1:{port}"
+    ) as service:
+        await service.person(USER, 100)
+        process = processes.start(
+            "api", service.settings, HAMYON_CRASH_AT="webhook.stored", PORT=str(port)
+        )
+        await processes.ready(process)
+        order = await service.api.ordered(USER)
+        async with working(service):
+            await _died(process)
+            done = await service.api.ended(USER, order)
+        assert (done["status"], done["charged"]) == ("completed", PRICE)
+        assert (await quick.stats())["accepted"] == 1
+        await assert_sound(service.deps)

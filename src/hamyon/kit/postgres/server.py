@@ -36,8 +36,7 @@ _SETTINGS: Final = {
     # A laptop's measure: enough to keep every index of a small service in memory.
     "shared_buffers": "128MB",
     "max_connections": "200",
-    "max_wal_size": "512MB",
-    "wal_compression": "on",
+    "max_wal_size": "1GB",
     "random_page_cost": "1.1",
     "jit": "off",
     "autovacuum": "on",
