@@ -1,0 +1,71 @@
+"""The statements of orders and their jobs, by what they are for."""
+
+from hamyon.orders.store.books import (
+    audit,
+    awaiting_people,
+    counts_since,
+    job_ends_since,
+    people_at_work,
+    provider_jobs,
+    recent_of,
+)
+from hamyon.orders.store.ends import (
+    back_to_queue,
+    complete_late,
+    forget_late_jobs,
+    jobs_of,
+    lock_order,
+    overdue,
+    provider_jobs_of,
+    restart_stray_jobs,
+    review_over,
+    settle,
+    to_review,
+)
+from hamyon.orders.store.reading import (
+    get,
+    history,
+    in_state,
+    queued_ahead,
+    queued_count,
+)
+from hamyon.orders.store.work import (
+    claim_job,
+    end_job,
+    end_open_jobs,
+    mark_running,
+    put_back,
+    renew_lease,
+)
+
+__all__ = [
+    "audit",
+    "awaiting_people",
+    "back_to_queue",
+    "claim_job",
+    "complete_late",
+    "counts_since",
+    "end_job",
+    "end_open_jobs",
+    "forget_late_jobs",
+    "get",
+    "history",
+    "in_state",
+    "job_ends_since",
+    "jobs_of",
+    "lock_order",
+    "mark_running",
+    "overdue",
+    "people_at_work",
+    "provider_jobs",
+    "provider_jobs_of",
+    "put_back",
+    "queued_ahead",
+    "queued_count",
+    "recent_of",
+    "renew_lease",
+    "restart_stray_jobs",
+    "review_over",
+    "settle",
+    "to_review",
+]
