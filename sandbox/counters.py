@@ -37,10 +37,14 @@ class Tally:
 
 @dataclass(slots=True)
 class Stats:
-    """One vendor's counters. ``accepted`` is how many jobs the vendor took money for."""
+    """One vendor's counters. ``accepted`` is how many jobs the vendor took money for.
+
+    ``epoch`` counts the resets.
+    """
 
     requests: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
+    epoch: int = 0
     accepted: int = 0
     accepted_by_prompt: Tally = field(default_factory=Tally)
     accepted_by_webhook: Tally = field(default_factory=Tally)
@@ -50,6 +54,7 @@ class Stats:
 
     def clear(self) -> None:
         """Back to zero, in place: handlers hold on to this object."""
+        self.epoch += 1
         self.accepted = 0
         self.accepted_by_prompt, self.accepted_by_webhook = Tally(), Tally()
         for counter in (self.requests, self.answers, self.finished, self.webhooks, self.bytes):

@@ -75,12 +75,14 @@ class Gate:
         async def guarded(request: web.Request) -> web.StreamResponse:
             call = await describe(request)
             self.stats.requests[call.operation] += 1
+            epoch = self.stats.epoch
             faults = self.engine.pick(call)
             response = await self._before(request, faults)
             if response is None:
                 response = await handler(request, faults)
                 response = await self._after(request, response, faults)
-            if not isinstance(response, _Nothing):
+            # What was asked before a reset may be answered after it, and is nobody's count then.
+            if not isinstance(response, _Nothing) and epoch == self.stats.epoch:
                 self.stats.answers[f"{call.operation} {response.status}"] += 1
             return response
 

@@ -12,7 +12,7 @@ import pytest
 
 from hamyon.kit.cache import TOMBSTONE, Cache, Codec, Namespace, invalidate
 from hamyon.kit.db import Pool
-from hamyon.kit.redis_link import RedisLink
+from hamyon.kit.redis_link import RedisDown, RedisLink
 from hamyon.kit.signals import Signals
 from tests.fixtures.database import Database
 from tests.fixtures.valkey import ValkeyServer
@@ -294,8 +294,16 @@ async def test_without_redis_the_cache_goes_on(
     own_valkey.start()
     await until(lambda: process.link is not None and process.link.is_up)
     async with asyncio.timeout(20):
-        while await in_redis(process) != TOMBSTONE:
+        while await _in_redis_once_it_is_up(process) != TOMBSTONE:
             await asyncio.sleep(0.01)
+
+
+async def _in_redis_once_it_is_up(process: Process) -> object:
+    """On a busy machine one slow answer opens the breaker again for a moment."""
+    try:
+        return await in_redis(process)
+    except RedisDown:
+        return None
 
 
 async def test_after_a_gap_everything_is_looked_up_again(start: Start, database: Database) -> None:
