@@ -174,12 +174,33 @@ async def test_retry_is_a_new_order_with_the_same_input(launch: Launch) -> None:
     await service.person(USER, 100)
     first = await service.api.ordered(USER, "a red boat")
     await service.api.ended(USER, first)
-    await service.as_owner("UPDATE trial_uses SET state = state")
     retry = await service.api.call("POST", f"/generations/{first}/retry", {"telegram_id": USER})
     assert retry.status == 202, retry.body
     assert retry.body["id"] != first
     done = await service.api.ended(USER, retry.body["id"])
     assert (done["prompt"], done["options"]) == ("a red boat", {"size": "1024*1024"})
+
+
+async def test_a_retry_is_not_answered_as_the_submit_of_the_same_key(launch: Launch) -> None:
+    service = await launch()
+    await service.person(USER, 100)
+    same = {"Idempotency-Key": "same"}
+    wish = {
+        "telegram_id": USER,
+        "model": "seedream-v4",
+        "prompt": "a red boat",
+        "size": "1024*1024",
+    }
+    first = (await service.api.call("POST", "/generations/submit", wish, headers=same)).body["id"]
+    await service.api.ended(USER, first)
+    path = f"/generations/{first}/retry"
+    answers = [
+        await service.api.call("POST", path, {"telegram_id": USER}, headers=same) for _ in range(2)
+    ]
+    assert [answer.status for answer in answers] == [202, 202]
+    assert answers[0].body["id"] != first
+    assert answers[1].body == answers[0].body
+    await service.api.ended(USER, answers[0].body["id"])
 
 
 async def test_cancel_a_queued_one_releases_at_once(launch: Launch) -> None:

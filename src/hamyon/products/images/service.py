@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
@@ -28,7 +29,6 @@ from hamyon.products.images.types import PRODUCT, Key, Needs, Submit, Submitted
 from hamyon.rewards import service as rewards
 from hamyon.users.service import people
 
-ROUTE = "images.submit"
 CLOSED_DOORS = (
     ModelNotFound,
     OptionNotSupported,
@@ -89,7 +89,7 @@ async def _first_answer(needs: Needs, wish: Submit, key: Key) -> dict[str, Any] 
                 connection,
                 caller=key.caller,
                 user_id=wish.user_id,
-                route=ROUTE,
+                route=key.route,
                 key=key.key,
                 input_hash=input_hash(wish),
             )
@@ -111,7 +111,7 @@ async def _open_order(needs: Needs, wish: Submit, key: Key) -> dict[str, Any]:
         return await store.submit(
             needs.pool,
             caller=key.caller,
-            route=ROUTE,
+            route=key.route,
             key=key.key,
             input_hash=input_hash(wish),
             order_id=order_id,
@@ -203,4 +203,4 @@ async def retry(needs: Needs, order: Order, key: Key) -> Submitted:
         use_trial=True,
         deliver=order.deliver,
     )
-    return await submit(needs, wish, key)
+    return await submit(needs, wish, replace(key, route=f"images.retry:{order.id}"))

@@ -33,10 +33,14 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Whose key of idempotency it is. ``key`` None: a repetition is a second order."""
+    """Whose key of idempotency it is, and for which route: a retry is no repetition of its submit.
+
+    ``key`` None: a repetition is a second order.
+    """
 
     caller: str
     key: str | None
+    route: str = "images.submit"
 
 
 @dataclass(frozen=True, slots=True)
