@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar
+from uuid import UUID
 
 import asyncpg
 import orjson
@@ -40,6 +41,18 @@ async def _prepare(connection: Connection) -> None:
     await connection.set_type_codec(
         "jsonb", encoder=_dump, decoder=orjson.loads, schema="pg_catalog", format="text"
     )
+    # The driver's own kind of UUID is one that JSON does not know.
+    await connection.set_type_codec(
+        "uuid", encoder=_uuid_bytes, decoder=_uuid, schema="pg_catalog", format="binary"
+    )
+
+
+def _uuid_bytes(value: UUID | str) -> bytes:
+    return (value if isinstance(value, UUID) else UUID(value)).bytes
+
+
+def _uuid(raw: bytes) -> UUID:
+    return UUID(bytes=bytes(raw))
 
 
 def _dump(value: object) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
-from uuid import UUID
 
 import orjson
 from fastapi import Header
@@ -75,8 +74,6 @@ class JSON(Response):
 def _plain(value: object) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
-    if isinstance(value, UUID):
-        return str(value)  # asyncpg's own kind, which orjson does not know.
     if isinstance(value, tuple | set | frozenset):
         return list(value)
     if isinstance(value, Mapping):

@@ -215,8 +215,7 @@ async def history(
         needs.pool, owner, product=PRODUCT, states=status or (), before=before, limit=limit + 1
     )
     items = [await _shown(needs, view, facts) for view in views[:limit]]
-    # The driver's own kind of UUID is not one that JSON knows.
-    more = encode_cursor(UUID(str(views[limit - 1].order.id))) if len(views) > limit else None
+    more = encode_cursor(views[limit - 1].order.id) if len(views) > limit else None
     return JSON({"items": items, "next_cursor": more})
 
 

@@ -133,7 +133,7 @@ async def list_orders(
     return Page(
         items=[OperatorsOrder.of(view) for view in views],
         # The driver's own kind of UUID is not what cursors are made of.
-        next_cursor=encode_cursor(UUID(str(next_before))) if next_before else None,
+        next_cursor=encode_cursor(next_before) if next_before else None,
     )
 
 
