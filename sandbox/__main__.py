@@ -12,7 +12,9 @@ import uvloop
 
 from sandbox.app import build_app, serving
 from sandbox.faults import FaultOrder
+from sandbox.telegram.settings import DEFAULT_TOKEN
 from sandbox.wavespeed.settings import DEFAULT_KEY
+from sandbox.yookassa.settings import DEFAULT_SECRET_KEY, DEFAULT_SHOP_ID
 
 
 async def _serve(host: str, port: int, seed: int, order: FaultOrder | None) -> None:
@@ -21,7 +23,11 @@ async def _serve(host: str, port: int, seed: int, order: FaultOrder | None) -> N
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with serving(build_app(seed=seed, order=order), host=host, port=port) as address:
-        sys.stdout.write(f"sandbox ready at {address} (WaveSpeed key: {DEFAULT_KEY})\n")
+        sys.stdout.write(
+            f"sandbox ready at {address} (WaveSpeed key: {DEFAULT_KEY},"
+            f" YooKassa shop: {DEFAULT_SHOP_ID}, its key: {DEFAULT_SECRET_KEY},"
+            f" Telegram bot: {DEFAULT_TOKEN})\n"
+        )
         sys.stdout.flush()
         await stop.wait()
 

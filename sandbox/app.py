@@ -13,9 +13,12 @@ from aiohttp.typedefs import Handler
 
 from sandbox.control import Control, apply_order
 from sandbox.faults import FaultEngine, FaultOrder
+from sandbox.telegram.vendor import Telegram
 from sandbox.types import Vendor
 from sandbox.wavespeed.envelope import refusal
 from sandbox.wavespeed.vendor import WaveSpeed
+from sandbox.yookassa.envelope import refusal as yookassa_refusal
+from sandbox.yookassa.vendor import YooKassa
 
 BODY_BYTES_MAX = 64 * 1024 * 1024
 SHUTDOWN_S = 0.2
@@ -26,7 +29,7 @@ def build_app(*, seed: int = 0, order: FaultOrder | None = None) -> web.Applicat
     engine = FaultEngine(seed=seed)
     if order is not None:
         apply_order(engine, order)
-    vendors: list[Vendor] = [WaveSpeed(engine)]
+    vendors: list[Vendor] = [WaveSpeed(engine), YooKassa(engine), Telegram(engine)]
     app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[_unknown_paths])
     Control(engine, vendors).mount(app)
     for vendor in vendors:
@@ -65,4 +68,6 @@ async def _unknown_paths(request: web.Request, handler: Handler) -> web.StreamRe
     try:
         return await handler(request)
     except web.HTTPException as error:
+        if request.path.startswith("/v3/"):
+            return yookassa_refusal(error.status, error.reason)
         return refusal(error.status, error.reason)

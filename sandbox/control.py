@@ -40,7 +40,7 @@ class Control:
             ("POST", "reset", self.reset),
         ]
         for method, path, handler in routes:
-            app.router.add_route(method, f"/_control/{path}", _for_this_machine(handler))
+            app.router.add_route(method, f"/_control/{path}", for_this_machine(handler))
 
     async def list_faults(self, _request: web.Request) -> web.Response:
         active = [_rule(rule) for rule in self.engine.active]
@@ -107,7 +107,7 @@ def _json(body: object, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
 
 
-def _for_this_machine(handler: Handler) -> Handler:
+def for_this_machine(handler: Handler) -> Handler:
     """Only callers on the loopback interface; bad input is answered with its reason."""
 
     async def guarded(request: web.Request) -> web.StreamResponse:

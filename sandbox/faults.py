@@ -39,7 +39,7 @@ class FaultKind(StrEnum):
     OUTPUT_BOMB = "output_bomb"
     OUTPUT_WRONG_TYPE = "output_wrong_type"
     OUTPUT_404 = "output_404"
-    # With its webhook; decided when the job is submitted.
+    # With its webhook; decided when the job is submitted, or when a vendor tells of an event.
     WEBHOOK_DUPLICATE = "webhook_duplicate"
     WEBHOOK_LATE = "webhook_late"
     WEBHOOK_LOST = "webhook_lost"
@@ -59,6 +59,7 @@ REQUEST_KINDS = frozenset(
     }
 )
 OUTPUT_KINDS = frozenset(kind for kind in FaultKind if kind.startswith("output_"))
+WEBHOOK_KINDS = frozenset(kind for kind in FaultKind if kind.startswith("webhook_"))
 
 _USES: dict[FaultKind, frozenset[str]] = {
     FaultKind.LATENCY: frozenset({"seconds", "accepted"}),
@@ -78,7 +79,10 @@ _USES: dict[FaultKind, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request as rules see it. ``operation`` is ``submit``, ``result``, ``output``..."""
+    """One request as rules see it. ``operation`` is ``submit``, ``result``, ``output``...
+
+    A vendor that tells of events makes a call of each, with the operation ``notification``.
+    """
 
     vendor: str
     operation: str
@@ -147,9 +151,17 @@ class Rule(BaseModel):
     @model_validator(mode="after")
     def _operation_fits(self) -> Self:
         operation = self.match.operation
-        if self.fault.kind in REQUEST_KINDS or operation is None:
+        if operation is None:
             return self
-        possible = ("submit", "output") if self.fault.kind in OUTPUT_KINDS else ("submit",)
+        if self.fault.kind in REQUEST_KINDS:
+            if operation == "notification":
+                raise ValueError(f"{self.fault.kind} strikes requests, not a notification")
+            return self
+        possible = ["submit"]
+        if self.fault.kind in OUTPUT_KINDS:
+            possible.append("output")
+        elif self.fault.kind in WEBHOOK_KINDS:
+            possible.append("notification")
         if operation not in possible:
             raise ValueError(f"{self.fault.kind} strikes {' or '.join(possible)}, not {operation}")
         return self
@@ -157,14 +169,20 @@ class Rule(BaseModel):
     def applies(self, call: Call) -> bool:
         """Whether the call is one of those that this rule is about."""
         match = self.match
-        operation = match.operation
-        if operation is None and self.fault.kind not in REQUEST_KINDS:
-            operation = "submit"
         return (
             match.vendor in {None, call.vendor}
-            and operation in {None, call.operation}
+            and self._operation_applies(call.operation)
             and match.model in {None, call.model}
             and (match.prompt_contains is None or match.prompt_contains in call.prompt)
+        )
+
+    def _operation_applies(self, operation: str) -> bool:
+        if self.match.operation is not None:
+            return operation == self.match.operation
+        if self.fault.kind in REQUEST_KINDS:
+            return operation != "notification"
+        return operation == "submit" or (
+            operation == "notification" and self.fault.kind in WEBHOOK_KINDS
         )
 
 

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from tests.fixtures.sandbox import Sandbox, sandbox, sandbox_server
 from tests.sandbox.client import Client, Hooks
+from tests.sandbox.yookassa_shop import Shop
 
 __all__ = ["sandbox", "sandbox_server"]
 
@@ -20,6 +21,13 @@ async def client(sandbox: Sandbox) -> AsyncIterator[Client]:
     await sandbox.settings(created_s=0, processing_s=0)
     async with aiohttp.ClientSession(sandbox.url) as session:
         yield Client(session, sandbox.key)
+
+
+@pytest.fixture
+async def shop(sandbox: Sandbox) -> AsyncIterator[Shop]:
+    """A shop at the simulated YooKassa."""
+    async with aiohttp.ClientSession(sandbox.url) as session:
+        yield Shop(session, sandbox)
 
 
 @pytest.fixture
