@@ -750,6 +750,89 @@ ALTER TABLE public.audit_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE public.bonus_takings (
+    refund_id uuid NOT NULL,
+    bonus_id bigint NOT NULL,
+    amount bigint NOT NULL,
+    posted boolean NOT NULL,
+    undone boolean DEFAULT false NOT NULL,
+    CONSTRAINT bonus_takings_amount_check CHECK ((amount > 0))
+);
+
+CREATE TABLE public.bonuses (
+    id bigint NOT NULL,
+    key text NOT NULL,
+    kind text NOT NULL,
+    user_id bigint NOT NULL,
+    from_user_id bigint,
+    payment_id uuid,
+    asset text NOT NULL,
+    amount bigint NOT NULL,
+    taken_back bigint DEFAULT 0 NOT NULL,
+    state text NOT NULL,
+    day date NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT bonuses_amount_check CHECK ((amount >= 0)),
+    CONSTRAINT bonuses_kind_check CHECK ((kind = ANY (ARRAY['referral'::text, 'referral_join'::text, 'referral_first'::text, 'promo_percent'::text]))),
+    CONSTRAINT bonuses_state_check CHECK ((state = ANY (ARRAY['held'::text, 'granted'::text, 'canceled'::text]))),
+    CONSTRAINT bonuses_taken CHECK (((taken_back >= 0) AND (taken_back <= amount)))
+)
+WITH (fillfactor='80');
+
+ALTER TABLE public.bonuses ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.bonuses_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.daily_bonuses (
+    user_id bigint NOT NULL,
+    product text NOT NULL,
+    day date NOT NULL,
+    streak integer NOT NULL,
+    asset text NOT NULL,
+    amount bigint NOT NULL,
+    claimed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT daily_bonuses_amount_check CHECK ((amount >= 0)),
+    CONSTRAINT daily_bonuses_streak_check CHECK ((streak > 0))
+);
+
+CREATE TABLE public.discounts (
+    id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    product text NOT NULL,
+    percent integer NOT NULL,
+    offered_at timestamp with time zone DEFAULT now() NOT NULL,
+    used_by uuid,
+    used_at timestamp with time zone,
+    CONSTRAINT discounts_percent_check CHECK (((percent >= 1) AND (percent <= 99)))
+);
+
+ALTER TABLE public.discounts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.discounts_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.drawings_people (
+    user_id bigint NOT NULL,
+    advertising_source text,
+    generation_count integer DEFAULT 0 NOT NULL,
+    first_generation_at timestamp with time zone,
+    last_generation_at timestamp with time zone,
+    registered_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_activity_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT drawings_people_generation_count_check CHECK ((generation_count >= 0))
+)
+WITH (fillfactor='80');
+
 CREATE TABLE public.holds (
     id bigint NOT NULL,
     account_id bigint NOT NULL,
@@ -910,6 +993,93 @@ ALTER TABLE public.operation_runs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTI
     CACHE 1
 );
 
+CREATE TABLE public.packages (
+    key text NOT NULL,
+    titles jsonb NOT NULL,
+    asset text NOT NULL,
+    amount bigint NOT NULL,
+    bonus bigint DEFAULT 0 NOT NULL,
+    prices jsonb NOT NULL,
+    active boolean DEFAULT true NOT NULL,
+    sort integer DEFAULT 0 NOT NULL,
+    CONSTRAINT packages_amount_check CHECK ((amount > 0)),
+    CONSTRAINT packages_bonus_check CHECK ((bonus >= 0)),
+    CONSTRAINT packages_key_check CHECK ((key ~ '^[a-z0-9][a-z0-9_-]{0,62}$'::text))
+);
+
+CREATE TABLE public.payment_mismatches (
+    id bigint NOT NULL,
+    gateway text NOT NULL,
+    kind text NOT NULL,
+    subject text NOT NULL,
+    payment_id uuid,
+    ours jsonb,
+    theirs jsonb,
+    run_id uuid,
+    state text DEFAULT 'open'::text NOT NULL,
+    decision text,
+    note text,
+    resolved_by text,
+    resolved_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT payment_mismatches_state_check CHECK ((state = ANY (ARRAY['open'::text, 'healed'::text, 'resolved'::text])))
+);
+
+ALTER TABLE public.payment_mismatches ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.payment_mismatches_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.payments (
+    id uuid NOT NULL,
+    user_id bigint NOT NULL,
+    gateway text NOT NULL,
+    state text DEFAULT 'created'::text NOT NULL,
+    currency text NOT NULL,
+    amount_minor bigint NOT NULL,
+    asset text NOT NULL,
+    amount bigint NOT NULL,
+    rate_numerator bigint,
+    rate_denominator bigint,
+    package_key text,
+    quantity integer DEFAULT 1 NOT NULL,
+    title text NOT NULL,
+    discount_id bigint,
+    invoice_id uuid,
+    vendor_key text NOT NULL,
+    vendor_key_at timestamp with time zone NOT NULL,
+    external_id text,
+    url text,
+    vendor_at timestamp with time zone,
+    check_at timestamp with time zone,
+    checks integer DEFAULT 0 NOT NULL,
+    cancel_reason text,
+    payer_id bigint,
+    paid_minor bigint,
+    granted bigint,
+    paid_at timestamp with time zone,
+    refunded_minor bigint DEFAULT 0 NOT NULL,
+    taken_back bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT payments_amount_check CHECK ((amount > 0)),
+    CONSTRAINT payments_amount_minor_check CHECK ((amount_minor > 0)),
+    CONSTRAINT payments_granted_check CHECK ((granted >= 0)),
+    CONSTRAINT payments_paid_minor_check CHECK ((paid_minor > 0)),
+    CONSTRAINT payments_quantity_check CHECK ((quantity > 0)),
+    CONSTRAINT payments_rate CHECK (((rate_numerator IS NULL) = (rate_denominator IS NULL))),
+    CONSTRAINT payments_shape CHECK (
+CASE state
+    WHEN 'paid'::text THEN ((external_id IS NOT NULL) AND (paid_minor IS NOT NULL) AND (granted IS NOT NULL) AND (paid_at IS NOT NULL) AND (vendor_at IS NOT NULL) AND ((refunded_minor >= 0) AND (refunded_minor <= paid_minor)) AND ((taken_back >= 0) AND (taken_back <= granted)))
+    ELSE ((paid_minor IS NULL) AND (granted IS NULL) AND (paid_at IS NULL) AND (refunded_minor = 0) AND (taken_back = 0))
+END),
+    CONSTRAINT payments_state_check CHECK ((state = ANY (ARRAY['created'::text, 'pending'::text, 'paid'::text, 'canceled'::text])))
+)
+WITH (fillfactor='80');
+
 CREATE TABLE public.pgqueuer (
     id bigint NOT NULL,
     priority integer NOT NULL,
@@ -1022,6 +1192,58 @@ ALTER TABLE public.prices ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE public.promo_codes (
+    code text NOT NULL,
+    shown text NOT NULL,
+    asset text,
+    amount bigint,
+    percent integer,
+    total_limit integer,
+    per_user_limit integer DEFAULT 1 NOT NULL,
+    valid_from timestamp with time zone,
+    valid_until timestamp with time zone,
+    products text[],
+    active boolean DEFAULT true NOT NULL,
+    uses integer DEFAULT 0 NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT promo_codes_amount_check CHECK ((amount > 0)),
+    CONSTRAINT promo_codes_code_check CHECK (((length(code) >= 1) AND (length(code) <= 64))),
+    CONSTRAINT promo_codes_per_user_limit_check CHECK ((per_user_limit > 0)),
+    CONSTRAINT promo_codes_percent_check CHECK (((percent >= 1) AND (percent <= 1000))),
+    CONSTRAINT promo_codes_reward CHECK ((((percent IS NULL) AND (asset IS NOT NULL) AND (amount IS NOT NULL)) OR ((percent IS NOT NULL) AND (asset IS NULL) AND (amount IS NULL)))),
+    CONSTRAINT promo_codes_total_limit_check CHECK ((total_limit > 0)),
+    CONSTRAINT promo_codes_uses CHECK (((uses >= 0) AND ((total_limit IS NULL) OR (uses <= total_limit))))
+);
+
+CREATE TABLE public.promo_guards (
+    user_id bigint NOT NULL,
+    wrong_at timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL,
+    blocked_until timestamp with time zone
+);
+
+CREATE TABLE public.promo_uses (
+    id bigint NOT NULL,
+    code text NOT NULL,
+    user_id bigint NOT NULL,
+    use integer NOT NULL,
+    asset text,
+    amount bigint,
+    percent integer,
+    payment_id uuid,
+    used_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT promo_uses_use_check CHECK ((use > 0))
+);
+
+ALTER TABLE public.promo_uses ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.promo_uses_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.providers (
     name text NOT NULL,
     paused_at timestamp with time zone,
@@ -1035,12 +1257,75 @@ CREATE TABLE public.providers (
     balance_at timestamp with time zone
 );
 
+CREATE TABLE public.reconcile_items (
+    run_id uuid NOT NULL,
+    kind text NOT NULL,
+    external_id text NOT NULL,
+    charge_id text NOT NULL,
+    our_id uuid,
+    state text NOT NULL,
+    amount_minor bigint NOT NULL,
+    currency text NOT NULL,
+    payer_id bigint,
+    vendor_at timestamp with time zone NOT NULL,
+    CONSTRAINT reconcile_items_kind_check CHECK ((kind = ANY (ARRAY['charge'::text, 'refund'::text])))
+);
+
+CREATE TABLE public.reconcile_runs (
+    id uuid NOT NULL,
+    gateway text NOT NULL,
+    since timestamp with time zone NOT NULL,
+    until timestamp with time zone NOT NULL,
+    state text DEFAULT 'listing'::text NOT NULL,
+    heal boolean DEFAULT true NOT NULL,
+    cursor text,
+    listed bigint DEFAULT 0 NOT NULL,
+    compared bigint DEFAULT 0 NOT NULL,
+    differences bigint DEFAULT 0 NOT NULL,
+    healed bigint DEFAULT 0 NOT NULL,
+    error text,
+    started_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT reconcile_runs_state_check CHECK ((state = ANY (ARRAY['listing'::text, 'comparing'::text, 'healing'::text, 'done'::text, 'failed'::text]))),
+    CONSTRAINT reconcile_window CHECK ((since < until))
+);
+
 CREATE TABLE public.refresh_tokens (
     token_hash bytea NOT NULL,
     session_id uuid NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     used_at timestamp with time zone
 );
+
+CREATE TABLE public.refunds (
+    id uuid NOT NULL,
+    payment_id uuid NOT NULL,
+    gateway text NOT NULL,
+    origin text NOT NULL,
+    state text NOT NULL,
+    amount_minor bigint NOT NULL,
+    taken bigint NOT NULL,
+    debt bigint NOT NULL,
+    external_id text,
+    vendor_key text NOT NULL,
+    vendor_key_at timestamp with time zone NOT NULL,
+    check_at timestamp with time zone,
+    checks integer DEFAULT 0 NOT NULL,
+    actor text NOT NULL,
+    reason text,
+    error text,
+    vendor_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT refunds_amount_minor_check CHECK ((amount_minor > 0)),
+    CONSTRAINT refunds_check CHECK (((debt >= 0) AND (debt <= taken))),
+    CONSTRAINT refunds_ended CHECK (((state = ANY (ARRAY['done'::text, 'failed'::text])) = (ended_at IS NOT NULL))),
+    CONSTRAINT refunds_origin_check CHECK ((origin = ANY (ARRAY['operator'::text, 'vendor'::text]))),
+    CONSTRAINT refunds_state_check CHECK ((state = ANY (ARRAY['sending'::text, 'pending'::text, 'done'::text, 'failed'::text]))),
+    CONSTRAINT refunds_taken_check CHECK ((taken >= 0))
+)
+WITH (fillfactor='80');
 
 CREATE TABLE public.roles (
     user_id bigint NOT NULL,
@@ -1156,6 +1441,27 @@ ALTER TABLE ONLY public.assets
 ALTER TABLE ONLY public.audit_log
     ADD CONSTRAINT audit_log_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.bonus_takings
+    ADD CONSTRAINT bonus_takings_pkey PRIMARY KEY (refund_id, bonus_id);
+
+ALTER TABLE ONLY public.bonuses
+    ADD CONSTRAINT bonuses_key_key UNIQUE (key);
+
+ALTER TABLE ONLY public.bonuses
+    ADD CONSTRAINT bonuses_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.daily_bonuses
+    ADD CONSTRAINT daily_bonuses_pkey PRIMARY KEY (user_id, product, day);
+
+ALTER TABLE ONLY public.discounts
+    ADD CONSTRAINT discounts_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.discounts
+    ADD CONSTRAINT discounts_user_id_product_key UNIQUE (user_id, product);
+
+ALTER TABLE ONLY public.drawings_people
+    ADD CONSTRAINT drawings_people_pkey PRIMARY KEY (user_id);
+
 ALTER TABLE ONLY public.holds
     ADD CONSTRAINT holds_key_key UNIQUE (key);
 
@@ -1198,6 +1504,18 @@ ALTER TABLE ONLY public.operation_runs
 ALTER TABLE ONLY public.orders
     ADD CONSTRAINT orders_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.packages
+    ADD CONSTRAINT packages_pkey PRIMARY KEY (key);
+
+ALTER TABLE ONLY public.payment_mismatches
+    ADD CONSTRAINT payment_mismatches_gateway_kind_subject_key UNIQUE (gateway, kind, subject);
+
+ALTER TABLE ONLY public.payment_mismatches
+    ADD CONSTRAINT payment_mismatches_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.payments
+    ADD CONSTRAINT payments_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.pgqueuer_log
     ADD CONSTRAINT pgqueuer_log_pkey PRIMARY KEY (id);
 
@@ -1216,11 +1534,32 @@ ALTER TABLE ONLY public.pgqueuer_statistics
 ALTER TABLE ONLY public.prices
     ADD CONSTRAINT prices_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.promo_codes
+    ADD CONSTRAINT promo_codes_pkey PRIMARY KEY (code);
+
+ALTER TABLE ONLY public.promo_guards
+    ADD CONSTRAINT promo_guards_pkey PRIMARY KEY (user_id);
+
+ALTER TABLE ONLY public.promo_uses
+    ADD CONSTRAINT promo_uses_code_user_id_use_key UNIQUE (code, user_id, use);
+
+ALTER TABLE ONLY public.promo_uses
+    ADD CONSTRAINT promo_uses_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.providers
     ADD CONSTRAINT providers_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY public.reconcile_items
+    ADD CONSTRAINT reconcile_items_pkey PRIMARY KEY (run_id, kind, external_id);
+
+ALTER TABLE ONLY public.reconcile_runs
+    ADD CONSTRAINT reconcile_runs_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT refresh_tokens_pkey PRIMARY KEY (token_hash);
+
+ALTER TABLE ONLY public.refunds
+    ADD CONSTRAINT refunds_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.roles
     ADD CONSTRAINT roles_pkey PRIMARY KEY (user_id);
@@ -1259,6 +1598,18 @@ CREATE INDEX audit_log_actor ON public.audit_log USING btree (actor, id DESC);
 
 CREATE INDEX audit_log_subject ON public.audit_log USING btree (subject, id DESC);
 
+CREATE INDEX bonuses_created ON public.bonuses USING brin (created_at);
+
+CREATE INDEX bonuses_due ON public.bonuses USING btree (due_at) WHERE (state = 'held'::text);
+
+CREATE INDEX bonuses_from ON public.bonuses USING btree (from_user_id) WHERE (from_user_id IS NOT NULL);
+
+CREATE INDEX bonuses_payment ON public.bonuses USING btree (payment_id) WHERE (payment_id IS NOT NULL);
+
+CREATE INDEX bonuses_user ON public.bonuses USING btree (user_id, day);
+
+CREATE INDEX daily_bonuses_claimed ON public.daily_bonuses USING brin (claimed_at);
+
 CREATE INDEX holds_closed ON public.holds USING btree (closed_at) WHERE (state <> 'open'::text);
 
 CREATE INDEX holds_open ON public.holds USING btree (account_id) WHERE (state = 'open'::text);
@@ -1293,6 +1644,24 @@ CREATE INDEX orders_review ON public.orders USING btree (review_until) WHERE (st
 
 CREATE INDEX orders_settled ON public.orders USING btree (settled_at) WHERE (settled_at IS NOT NULL);
 
+CREATE INDEX payment_mismatches_open ON public.payment_mismatches USING btree (id DESC) WHERE (state = 'open'::text);
+
+CREATE INDEX payment_mismatches_payment ON public.payment_mismatches USING btree (payment_id) WHERE (payment_id IS NOT NULL);
+
+CREATE INDEX payment_mismatches_run ON public.payment_mismatches USING btree (run_id) WHERE (run_id IS NOT NULL);
+
+CREATE INDEX payments_check ON public.payments USING btree (check_at) WHERE (check_at IS NOT NULL);
+
+CREATE INDEX payments_created ON public.payments USING btree (created_at DESC, id DESC);
+
+CREATE UNIQUE INDEX payments_external ON public.payments USING btree (gateway, external_id) WHERE (external_id IS NOT NULL);
+
+CREATE INDEX payments_paid ON public.payments USING btree (paid_at) WHERE (state = 'paid'::text);
+
+CREATE INDEX payments_user ON public.payments USING btree (user_id, created_at DESC, id DESC);
+
+CREATE INDEX payments_vendor ON public.payments USING btree (gateway, vendor_at) WHERE (state = 'paid'::text);
+
 CREATE INDEX pgqueuer_ep_ea_idx ON public.pgqueuer USING btree (entrypoint, execute_after) WHERE (status = 'queued'::public.pgqueuer_status);
 
 CREATE INDEX pgqueuer_ep_prio_id_idx ON public.pgqueuer USING btree (entrypoint, priority DESC, id) WHERE (status = 'queued'::public.pgqueuer_status);
@@ -1321,9 +1690,25 @@ CREATE INDEX pgqueuer_updated_id_id1_idx ON public.pgqueuer USING btree (updated
 
 CREATE UNIQUE INDEX prices_current ON public.prices USING btree (model_key) WHERE (ended_at IS NULL);
 
+CREATE INDEX promo_uses_code ON public.promo_uses USING btree (code, id DESC);
+
+CREATE INDEX promo_uses_used ON public.promo_uses USING brin (used_at);
+
+CREATE INDEX promo_uses_waiting ON public.promo_uses USING btree (user_id, id) WHERE ((percent IS NOT NULL) AND (payment_id IS NULL));
+
+CREATE INDEX reconcile_runs_created ON public.reconcile_runs USING btree (created_at DESC);
+
 CREATE INDEX refresh_tokens_expiry ON public.refresh_tokens USING btree (expires_at);
 
 CREATE INDEX refresh_tokens_session ON public.refresh_tokens USING btree (session_id);
+
+CREATE INDEX refunds_check ON public.refunds USING btree (check_at) WHERE (check_at IS NOT NULL);
+
+CREATE UNIQUE INDEX refunds_external ON public.refunds USING btree (gateway, external_id) WHERE (external_id IS NOT NULL);
+
+CREATE INDEX refunds_payment ON public.refunds USING btree (payment_id);
+
+CREATE INDEX refunds_vendor ON public.refunds USING btree (gateway, vendor_at) WHERE (state = 'done'::text);
 
 CREATE INDEX service_keys_name ON public.service_keys USING btree (name);
 
@@ -1360,6 +1745,30 @@ CREATE TRIGGER transfers_frozen BEFORE DELETE OR UPDATE OR TRUNCATE ON public.tr
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT accounts_asset_fkey FOREIGN KEY (asset) REFERENCES public.assets(code);
 
+ALTER TABLE ONLY public.bonus_takings
+    ADD CONSTRAINT bonus_takings_bonus_id_fkey FOREIGN KEY (bonus_id) REFERENCES public.bonuses(id);
+
+ALTER TABLE ONLY public.bonuses
+    ADD CONSTRAINT bonuses_asset_fkey FOREIGN KEY (asset) REFERENCES public.assets(code);
+
+ALTER TABLE ONLY public.bonuses
+    ADD CONSTRAINT bonuses_from_user_id_fkey FOREIGN KEY (from_user_id) REFERENCES public.users(id);
+
+ALTER TABLE ONLY public.bonuses
+    ADD CONSTRAINT bonuses_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
+
+ALTER TABLE ONLY public.daily_bonuses
+    ADD CONSTRAINT daily_bonuses_asset_fkey FOREIGN KEY (asset) REFERENCES public.assets(code);
+
+ALTER TABLE ONLY public.daily_bonuses
+    ADD CONSTRAINT daily_bonuses_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
+
+ALTER TABLE ONLY public.discounts
+    ADD CONSTRAINT discounts_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
+
+ALTER TABLE ONLY public.drawings_people
+    ADD CONSTRAINT drawings_people_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
+
 ALTER TABLE ONLY public.holds
     ADD CONSTRAINT holds_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
 
@@ -1372,14 +1781,53 @@ ALTER TABLE ONLY public.login_sessions
 ALTER TABLE ONLY public.models
     ADD CONSTRAINT models_engine_fkey FOREIGN KEY (engine) REFERENCES public.providers(name);
 
+ALTER TABLE ONLY public.packages
+    ADD CONSTRAINT packages_asset_fkey FOREIGN KEY (asset) REFERENCES public.assets(code);
+
+ALTER TABLE ONLY public.payment_mismatches
+    ADD CONSTRAINT payment_mismatches_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id);
+
+ALTER TABLE ONLY public.payment_mismatches
+    ADD CONSTRAINT payment_mismatches_run_id_fkey FOREIGN KEY (run_id) REFERENCES public.reconcile_runs(id);
+
+ALTER TABLE ONLY public.payments
+    ADD CONSTRAINT payments_asset_fkey FOREIGN KEY (asset) REFERENCES public.assets(code);
+
+ALTER TABLE ONLY public.payments
+    ADD CONSTRAINT payments_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES public.payments(id);
+
+ALTER TABLE ONLY public.payments
+    ADD CONSTRAINT payments_package_key_fkey FOREIGN KEY (package_key) REFERENCES public.packages(key);
+
+ALTER TABLE ONLY public.payments
+    ADD CONSTRAINT payments_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
+
 ALTER TABLE ONLY public.prices
     ADD CONSTRAINT prices_asset_fkey FOREIGN KEY (asset) REFERENCES public.assets(code);
 
 ALTER TABLE ONLY public.prices
     ADD CONSTRAINT prices_model_key_fkey FOREIGN KEY (model_key) REFERENCES public.models(key);
 
+ALTER TABLE ONLY public.promo_codes
+    ADD CONSTRAINT promo_codes_asset_fkey FOREIGN KEY (asset) REFERENCES public.assets(code);
+
+ALTER TABLE ONLY public.promo_guards
+    ADD CONSTRAINT promo_guards_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
+
+ALTER TABLE ONLY public.promo_uses
+    ADD CONSTRAINT promo_uses_code_fkey FOREIGN KEY (code) REFERENCES public.promo_codes(code);
+
+ALTER TABLE ONLY public.promo_uses
+    ADD CONSTRAINT promo_uses_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
+
+ALTER TABLE ONLY public.reconcile_items
+    ADD CONSTRAINT reconcile_items_run_id_fkey FOREIGN KEY (run_id) REFERENCES public.reconcile_runs(id);
+
 ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT refresh_tokens_session_id_fkey FOREIGN KEY (session_id) REFERENCES public.login_sessions(id);
+
+ALTER TABLE ONLY public.refunds
+    ADD CONSTRAINT refunds_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id);
 
 ALTER TABLE ONLY public.roles
     ADD CONSTRAINT roles_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
@@ -1435,6 +1883,16 @@ GRANT SELECT ON TABLE public.assets TO hamyon_app;
 
 GRANT SELECT,INSERT ON TABLE public.audit_log TO hamyon_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.bonus_takings TO hamyon_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.bonuses TO hamyon_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.daily_bonuses TO hamyon_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.discounts TO hamyon_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.drawings_people TO hamyon_app;
+
 GRANT SELECT ON TABLE public.holds TO hamyon_app;
 
 GRANT SELECT ON TABLE public.hold_outcomes TO hamyon_app;
@@ -1455,6 +1913,12 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.notices TO hamyon_app;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.operation_runs TO hamyon_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.packages TO hamyon_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.payment_mismatches TO hamyon_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.payments TO hamyon_app;
+
 GRANT SELECT,INSERT,DELETE,TRUNCATE,UPDATE ON TABLE public.pgqueuer TO hamyon_app;
 
 GRANT SELECT,USAGE ON SEQUENCE public.pgqueuer_id_seq TO hamyon_app;
@@ -1473,9 +1937,21 @@ GRANT SELECT,USAGE ON SEQUENCE public.pgqueuer_statistics_id_seq TO hamyon_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.prices TO hamyon_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.promo_codes TO hamyon_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.promo_guards TO hamyon_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.promo_uses TO hamyon_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.providers TO hamyon_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.reconcile_items TO hamyon_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.reconcile_runs TO hamyon_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.refresh_tokens TO hamyon_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.refunds TO hamyon_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.roles TO hamyon_app;
 

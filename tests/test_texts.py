@@ -116,6 +116,10 @@ def test_what_images_and_the_ledger_say_is_there(language: Language) -> None:
     assert wanted - set(catalogue(language)) == set()
 
 
+LABELS = {"payment.credits"}
+"""Words on a button or an invoice, no sentences."""
+
+
 def test_each_language_is_itself() -> None:
     for key in catalogue("en"):
         sentences = {language: catalogue(language)[key] for language in LANGUAGES}
@@ -124,7 +128,7 @@ def test_each_language_is_itself() -> None:
         assert sentences["uz"] != sentences["en"], key
         for sentence in sentences.values():
             assert sentence == sentence.strip(), key
-            if not key.startswith("ledger."):
+            if not key.startswith("ledger.") and key not in LABELS:
                 assert sentence[-1] == ".", key
 
 

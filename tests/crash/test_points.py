@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from hamyon.cli.parts import free_port
-from hamyon.kit.crash import POINTS
+from hamyon.kit.crash import ORDER_POINTS
 from tests.fixtures.database import Database, Databases
 from tests.fixtures.sandbox import Sandbox
 from tests.fixtures.service import (
@@ -35,10 +35,10 @@ PRICE = 27
 OF_THE_API = {"webhook.stored"}
 WITHOUT_POLLS = [
     point
-    for point in POINTS
+    for point in ORDER_POINTS
     if point not in OF_THE_API and not point.startswith("poll.") and point != "submit.saved"
 ]
-OF_WORKERS = [point for point in POINTS if point not in OF_THE_API]
+OF_WORKERS = [point for point in ORDER_POINTS if point not in OF_THE_API]
 BEFORE_SENDING = {"claim.committed", "submit.before"}
 BEFORE_SAVING = BEFORE_SENDING | {"submit.sent"}
 

@@ -41,3 +41,22 @@ class InvalidModel(InvalidInput):
     """A model that could not be sold so; ``problem`` says why."""
 
     code = "invalid_model"
+
+
+class PackageNotFound(NotFound):
+    """Absent, or not for sale now, or not in this way."""
+
+    code = "package_not_found"
+
+
+class InvalidPackage(InvalidInput):
+    """A package that could not be sold so; ``problem`` says why."""
+
+    code = "invalid_package"
+
+
+class PackageKeyTaken(HamyonError):
+    """There is a package of that key: ``package``."""
+
+    code = "package_key_taken"
+    status = 409

@@ -1,4 +1,4 @@
-"""What other slices may hold of models, prices and providers."""
+"""What other slices may hold of models, prices, packages and providers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Final, NewType
 
 from hamyon.kit.cache import Cache, Namespace
 from hamyon.kit.money import Asset
+from hamyon.kit.texts import Language
 
 PriceId = NewType("PriceId", int)
 
@@ -135,6 +136,46 @@ class ModelPatch:
     deadline_s: int | None = None
     path_text: str | None = None
     path_edit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """So much of an asset for sale at once: ``amount`` and ``bonus`` on top, in its minor units.
+
+    ``titles`` has every language. ``prices`` says by gateway what it costs there, in minor units
+    of the gateway's currency; where a gateway is missing, it cannot be bought.
+    """
+
+    key: str
+    titles: Mapping[Language, str]
+    asset: Asset
+    amount: int
+    bonus: int
+    prices: Mapping[str, int]
+    active: bool
+    sort: int
+
+    def title(self, language: Language) -> str:
+        """How it is called."""
+        return self.titles[language]
+
+    @property
+    def granted(self) -> int:
+        """What one of it brings, the bonus with it."""
+        return self.amount + self.bonus
+
+
+@dataclass(frozen=True, slots=True)
+class PackagePatch:
+    """What an operator changes of a package; None leaves it as it is."""
+
+    titles: Mapping[Language, str] | None = None
+    asset: Asset | None = None
+    amount: int | None = None
+    bonus: int | None = None
+    prices: Mapping[str, int] | None = None
+    active: bool | None = None
+    sort: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

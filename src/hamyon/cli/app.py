@@ -73,10 +73,11 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 
 @app.command()
 def up(sandbox: SandboxOption = False) -> None:
-    """Start everything in one process: database, migrations, API and worker."""
+    """Start everything in one process: database, migrations, API, worker and bot."""
     from hamyon.cli.serve import Roles, serve
 
-    run(serve(load_settings(), Roles(api=True, worker=True, banner=True), sandbox=sandbox))
+    roles = Roles(api=True, worker=True, bot=True, banner=True)
+    run(serve(load_settings(), roles, sandbox=sandbox))
 
 
 @app.command()
@@ -96,6 +97,17 @@ def worker() -> None:
 
 
 @app.command()
+def bot() -> None:
+    """Take the updates of the Telegram bot only."""
+    from hamyon.cli.serve import Roles, serve
+
+    settings = load_settings()
+    if settings.bot_token is None:
+        raise Failure("BOT_TOKEN is not set: ask @BotFather for a bot, and set its token")
+    run(serve(settings, Roles(bot=True)))
+
+
+@app.command()
 def migrate() -> None:
     """Bring the database to the newest version."""
     from hamyon.cli.operate import migrate as work
@@ -109,6 +121,27 @@ def audit() -> None:
     from hamyon.cli.operate import audit as work
 
     run(work(load_settings()))
+
+
+@app.command()
+def reconcile(
+    gateway: Annotated[
+        str | None, typer.Option(help="One way to pay; every one that is set up by default.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--from", help="ISO 8601, UTC; RECONCILE_HOURS ago by default."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", help="ISO 8601, UTC; now by default.")
+    ] = None,
+    report_only: Annotated[bool, typer.Option("--report-only", help="Change nothing.")] = False,
+) -> None:
+    """Compare the vendors' books with ours; exit with 1 when a difference stays open."""
+    from hamyon.cli.reconcile import reconcile_books
+
+    work = reconcile_books(load_settings(), gateway, since, until, report_only=report_only)
+    run(work)
 
 
 @app.command()

@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final, Literal
 
 import asyncpg
@@ -22,9 +23,12 @@ from hamyon.kit.http import HttpClient, HttpFailure
 from hamyon.kit.redis_link import RedisDown, RedisLink
 from hamyon.kit.settings import Settings
 from hamyon.kit.storage import StorageFailed, open_storage
+from hamyon.payments.types import STARS, Unclear
+from hamyon.surfaces.bot.webhook import webhook_url
 from hamyon.users.service.tokens import SECRET_BYTES_MIN
 
 DISK_BYTES_MIN: Final = 1 << 30
+YOOKASSA: Final = "yookassa"
 Mark = Literal["ok", "note", "bad"]
 COLORS: Final[dict[Mark, str]] = {"ok": "green", "note": "yellow", "bad": "red"}
 
@@ -51,6 +55,9 @@ async def doctor(settings: Settings) -> None:
         "storage": _storage,
         "wavespeed": _wavespeed,
         "webhooks": _webhooks,
+        "telegram": _telegram,
+        "stars": _stars,
+        "yookassa": _yookassa,
         "sign-in": _sign_in,
         "keys": _keys,
     }
@@ -179,6 +186,58 @@ async def _webhooks(settings: Settings) -> Word:
     if settings.public_url is None:
         return Word("note", "PUBLIC_URL is not set: providers are asked instead of telling us")
     return Word("ok", settings.public_url)
+
+
+async def _telegram(settings: Settings) -> Word:
+    if settings.bot_token is None:
+        return Word("note", "BOT_TOKEN is not set: there is no bot")
+    if settings.bot_mode == "webhook" and webhook_url(settings) is None:
+        return Word("bad", "BOT_MODE=webhook needs a PUBLIC_URL that starts with https://")
+    async with HttpClient() as http:
+        bot = wiring.bot(settings, http)
+        assert bot is not None, "there is a BOT_TOKEN"
+        username = await bot.get_me()
+    if not isinstance(username, str):
+        return Word("bad", f"{settings.telegram_api_base_url}: {username.description}")
+    wanted = settings.telegram_bot_username
+    if wanted is not None and wanted != username:
+        return Word("bad", f"BOT_TOKEN is @{username}'s, TELEGRAM_BOT_USERNAME is {wanted}")
+    return Word("ok", f"@{username}, updates by {settings.bot_mode}")
+
+
+async def _stars(settings: Settings) -> Word:
+    if settings.bot_token is None:
+        return Word("note", "BOT_TOKEN is not set: nobody can pay with Stars")
+    if not settings.stars_enabled:
+        return Word("note", "STARS_ENABLED is false: none are sold, paid ones are still credited")
+    return await _gateway(settings, STARS)
+
+
+async def _yookassa(settings: Settings) -> Word:
+    needed = {
+        "YOOKASSA_SHOP_ID": settings.yookassa_shop_id,
+        "YOOKASSA_SECRET_KEY": settings.yookassa_secret_key,
+    }
+    missing = [name for name, value in needed.items() if value is None]
+    if len(missing) == 1:
+        return Word("bad", f"{missing[0]} is not set, the other half of the key is")
+    if missing:
+        return Word("note", f"{' and '.join(missing)} are not set: nobody can pay in roubles")
+    return await _gateway(settings, YOOKASSA)
+
+
+async def _gateway(settings: Settings, name: str) -> Word:
+    """Whether the vendor shows us its books, which takes a working key and moves nothing."""
+    clock = SystemClock()
+    async with HttpClient() as http:
+        found = wiring.gateways(settings, http, clock, b"only for this check").get(name)
+        if found is None:
+            return Word("bad", "its settings are there, and it is not connected")
+        now = clock.now()
+        listed = await found.books(now - timedelta(minutes=1), now, None)
+    if isinstance(listed, Unclear):
+        return Word("bad", listed.reason)
+    return Word("ok", "answers; takes " + found.currency)
 
 
 async def _sign_in(settings: Settings) -> Word:

@@ -26,6 +26,9 @@ from hamyon.wiring import Deps, UnfitSettings, open_deps
 
 KNOWN_FAILURES: Final = (MigrationError, postgres.PostgresError, UnfitSettings)
 SANDBOX_KEY: Final = "sandbox-key"
+SANDBOX_BOT_TOKEN: Final = "777000:sandbox-token-0123456789abcdefghijk"  # noqa: S105 -- it opens nothing
+SANDBOX_BOT: Final = "hamyon_sandbox_bot"
+SANDBOX_SHOP: Final = "100500"
 SANDBOX_START_S: Final = 10.0
 
 
@@ -168,32 +171,53 @@ async def sandbox(settings: Settings) -> AsyncIterator[Settings]:
         start_new_session=True,
     )
     base_url = f"http://127.0.0.1:{port}"
+    ours = settings.public_url or f"http://127.0.0.1:{settings.port}"
     try:
-        await _answers(f"{base_url}/_control/stats", process)
-        yield settings.model_copy(
-            update={
-                "wavespeed_api_base_url": base_url,
-                "wavespeed_api_key": SecretStr(SANDBOX_KEY),
-                "public_url": settings.public_url or f"http://127.0.0.1:{settings.port}",
-            }
-        )
+        await _tell(base_url, ours, process)
+        yield settings.model_copy(update={"public_url": ours, **_vendors(base_url)})
     finally:
         if process.returncode is None:
             process.terminate()
             await process.wait()
 
 
-async def _answers(url: str, process: asyncio.subprocess.Process) -> None:
+def _vendors(base_url: str) -> dict[str, object]:
+    """Settings of vendors that are played at ``base_url``; the simulators know these keys."""
+    return {
+        "wavespeed_api_base_url": base_url,
+        "wavespeed_api_key": SecretStr(SANDBOX_KEY),
+        "bot_token": SecretStr(SANDBOX_BOT_TOKEN),
+        "bot_mode": "polling",
+        "telegram_bot_username": SANDBOX_BOT,
+        "telegram_api_base_url": base_url,
+        "yookassa_shop_id": SANDBOX_SHOP,
+        "yookassa_secret_key": SecretStr(SANDBOX_KEY),
+        "yookassa_api_base_url": base_url,
+        "yookassa_notification_networks": ("127.0.0.0/8", "::1/128"),
+    }
+
+
+async def _tell(base_url: str, ours: str, process: asyncio.subprocess.Process) -> None:
+    """Where the simulators find us, as soon as they listen. Raises Failure."""
+    wanted = {"yookassa": {"notification_url": f"{ours}/payments/yookassa/notification"}}
     async with HttpClient() as http:
         for _ in range(int(SANDBOX_START_S / 0.1)):
             if process.returncode is not None:
                 break
             try:
-                await http.request("GET", url, timeout_s=1.0, limit_bytes=1 << 20)
+                answer = await http.request(
+                    "POST",
+                    f"{base_url}/_control/settings",
+                    json=wanted,
+                    timeout_s=1.0,
+                    limit_bytes=1 << 20,
+                )
             except HttpFailure:
                 await asyncio.sleep(0.1)
-            else:
+                continue
+            if answer.status == 200:
                 return
+            raise Failure(f"the sandbox does not take its settings: {answer.body.decode()}")
     raise Failure("the sandbox did not start; run `python -m sandbox` to see why")
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import json
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import uvicorn
 from rich.console import Console
@@ -20,8 +21,10 @@ from hamyon import __version__
 from hamyon.cli import parts
 from hamyon.cli.failure import Failure
 from hamyon.kit import log, postgres
-from hamyon.kit.queue import Worker
 from hamyon.kit.settings import Settings
+from hamyon.payments.types import STARS
+from hamyon.surfaces.bot.run import create_bot
+from hamyon.surfaces.bot.webhook import webhook_url
 from hamyon.surfaces.http.app import create_app
 from hamyon.surfaces.worker.run import create_worker
 from hamyon.wiring import Deps
@@ -38,6 +41,8 @@ class Roles:
 
     api: bool = False
     worker: bool = False
+    bot: bool = False
+    """Where ``BOT_TOKEN`` is set."""
     banner: bool = False
 
 
@@ -93,6 +98,8 @@ async def running(
             settings = settings.model_copy(update={"port": listener.getsockname()[1]})
         if sandbox:
             settings = await stack.enter_async_context(parts.sandbox(settings))
+        if roles.bot:
+            _check_bot(settings)
         settings = parts.with_local_keys(settings)
         log.configure(settings, release=__version__)
         found = await stack.enter_async_context(parts.database(settings))
@@ -104,17 +111,31 @@ async def running(
         if roles.worker:
             worker = create_worker(deps)
             tasks.append(asyncio.create_task(worker.run(), name="worker"))
-            stack.push_async_callback(_stop_worker, worker, tasks[-1])
+            stack.push_async_callback(_stop, worker, tasks[-1])
         if listener is not None:
             server = _Server(_config(deps))
             tasks.append(asyncio.create_task(server.serve([listener]), name="api"))
             stack.push_async_callback(_stop_server, server, tasks[-1])
             await _listening(server, tasks[-1])
+        if roles.bot and deps.bot is not None:
+            bot = create_bot(deps)
+            tasks.append(asyncio.create_task(bot.run(), name="bot"))
+            stack.push_async_callback(_stop, bot, tasks[-1])
         # What was made so far stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         yield Running(settings, deps, tuple(tasks))
+
+
+def _check_bot(settings: Settings) -> None:
+    """Raises Failure for a webhook that Telegram could not reach."""
+    wants_webhook = settings.bot_token is not None and settings.bot_mode == "webhook"
+    if wants_webhook and webhook_url(settings) is None:
+        raise Failure(
+            "BOT_MODE=webhook needs a PUBLIC_URL that starts with https://; set it, or "
+            "BOT_MODE=polling"
+        )
 
 
 async def _watch(server: postgres.Running) -> None:
@@ -178,8 +199,14 @@ async def _stop_server(server: uvicorn.Server, task: asyncio.Task[None]) -> None
     await _finished(task)
 
 
-async def _stop_worker(worker: Worker, task: asyncio.Task[None]) -> None:
-    worker.stop()
+class _Part(Protocol):
+    def stop(self) -> None:
+        """Take nothing more; its task ends when what is in hand is done."""
+        ...
+
+
+async def _stop(part: _Part, task: asyncio.Task[None]) -> None:
+    part.stop()
     await _finished(task)
 
 
@@ -192,7 +219,6 @@ async def _finished(task: asyncio.Task[None]) -> None:
 
 def _banner(ready: Running) -> None:
     settings = ready.settings
-    key = settings.api_key.get_secret_value() if settings.api_key else "YOUR_API_KEY"
     at = parts.address(settings)
     engines = ", ".join(sorted(ready.deps.engines))
     lines = [
@@ -200,20 +226,49 @@ def _banner(ready: Running) -> None:
         f"[bold]Health[/]         {at}/health",
         f"[bold]Engines[/]        {engines}",
         f"[bold]Files[/]          {settings.hamyon_home.resolve()}",
-        "",
-        "A person, the first picture, which is free, and where it lies:",
     ]
+    if ready.deps.bot is not None:
+        lines.append(f"[bold]Bot[/]            {_bot_line(settings)}")
+    lines += ["", "A person, the first picture, which is free, and where it lies:"]
+    key = settings.api_key.get_secret_value() if settings.api_key else "YOUR_API_KEY"
+    picture = {"telegram_id": 777, "model": "seedream-v4", "prompt": "a fox in the snow"}
     curl = [
-        f"curl -s {at}/api/v1/users/sync -H 'api-key: {key}' \\",
-        "  -H 'content-type: application/json' \\",
-        """  -d '{"telegram_id": 777, "first_name": "Ali"}'""",
-        f"curl -s {at}/api/v1/generations/submit -H 'api-key: {key}' \\",
-        "  -H 'content-type: application/json' \\",
-        """  -d '{"telegram_id": 777, "model": "seedream-v4", "prompt": "a fox in the snow"}'""",
+        *_post(at, key, "/users/sync", {"telegram_id": 777, "first_name": "Ali"}),
+        *_post(at, key, "/generations/submit", picture),
         f"curl -s '{at}/api/v1/generations?telegram_id=777' -H 'api-key: {key}'",
     ]
     console = Console()
     console.print(Panel("\n".join(lines), title=f"Hamyon {__version__}", expand=False))
     # Printed bare, so that the lines can be copied.
     console.print("\n".join(curl), highlight=False, markup=False, soft_wrap=True)
+    buying = _buying(ready, at, key)
+    if buying:
+        console.print("\nBuy credits: each answer has a link to pay at.")
+        console.print("\n".join(buying), highlight=False, markup=False, soft_wrap=True)
     console.print("\nCtrl-C stops everything.")
+
+
+def _bot_line(settings: Settings) -> str:
+    name = f"@{settings.telegram_bot_username}, " if settings.telegram_bot_username else ""
+    return f"{name}by {settings.bot_mode}"
+
+
+def _buying(ready: Running, at: str, key: str) -> list[str]:
+    """How to buy at every gateway that can sell now."""
+    connected = {name for name, found in ready.deps.gateways.items() if found.is_connected}
+    lines: list[str] = []
+    if STARS in connected and ready.settings.stars_enabled:
+        lines += _post(at, key, "/payments/stars/invoice", {"telegram_id": 777, "stars": 70})
+    for gateway in sorted(connected - {STARS}):
+        wish = {"telegram_id": 777, "gateway": gateway, "package": "credits_1000"}
+        lines += _post(at, key, "/payments/checkout", wish)
+    return lines
+
+
+def _post(at: str, key: str, path: str, body: dict[str, object]) -> list[str]:
+    """A line for a terminal, in three of its lines."""
+    return [
+        f"curl -s {at}/api/v1{path} -H 'api-key: {key}' \\",
+        "  -H 'content-type: application/json' \\",
+        f"  -d '{json.dumps(body)}'",
+    ]

@@ -2,8 +2,8 @@
 
 ``HAMYON_CRASH_AT=submit.sent`` kills the process with SIGKILL when it reaches that point, and
 ``HAMYON_CRASH_AT=submit.sent:3`` at the third time. Without the variable a point is one comparison.
-Every commit of the main road and every vendor call has one on each side; ``POINTS`` lists them, and
-a test reaches each.
+Every commit of the main road and of payments, and every vendor call of theirs, has one on each
+side; ``POINTS`` lists them, and a test reaches each.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import signal
 from typing import Final
 
-POINTS: Final = (
+ORDER_POINTS: Final = (
     "claim.committed",
     "submit.before",
     "submit.sent",
@@ -24,6 +24,15 @@ POINTS: Final = (
     "settle.committed",
     "webhook.stored",
 )
+PAYMENT_POINTS: Final = (
+    "payment.kept",
+    "payment.opened",
+    "event.stored",
+    "event.settled",
+    "refund.kept",
+    "refund.sent",
+)
+POINTS: Final = ORDER_POINTS + PAYMENT_POINTS
 
 _target, _, _count = os.environ.get("HAMYON_CRASH_AT", "").partition(":")
 _left = int(_count or 1)

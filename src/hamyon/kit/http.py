@@ -106,9 +106,10 @@ class HttpClient:
         json: object = None,
         data: bytes | None = None,
     ) -> Response:
-        """Send once, never again by itself, and read the answer whole; redirects are answers.
+        """Send once and read the answer whole; redirects are answers. Raises HttpFailure.
 
-        Raises HttpFailure.
+        A POST is never repeated by itself; a GET may be sent again when the kept connection that it
+        went out on turns out to be closed.
         """
         async with self.stream(
             url,

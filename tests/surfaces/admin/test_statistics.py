@@ -101,7 +101,7 @@ async def test_the_number_of_queries_is_fixed(api: Api) -> None:
             await person(api.deps, user_id)
             await deposit(api.deps, user_id, 100)
             await paid_order(api.deps, user_id)
-        assert await queries() == empty == 5
+        assert await queries() == empty == 6
 
 
 async def test_new_people_by_the_calendar_of_the_zone(api: Api) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Literal, Protocol, TypeAlias, TypeVar
 
-from hamyon.kit.errors import HamyonError, NotFound
+from hamyon.kit.errors import HamyonError, InvalidInput, NotFound
 
 Scope: TypeAlias = Literal[
     "users", "media", "orders", "payments", "rewards", "traffic", "metrics", "admin"
@@ -183,3 +183,20 @@ def acting_for(caller: Service | User, telegram_id: int) -> int:
     if isinstance(caller, User) and caller.user_id != telegram_id:
         raise NotFound
     return telegram_id
+
+
+def owner_of(caller: Service | User, telegram_id: int | None) -> int:
+    """The person meant: a service must name one, a signed-in person is meant by himself.
+
+    Raises InvalidInput, and NotFound as ``acting_for`` does.
+    """
+    if telegram_id is None:
+        if isinstance(caller, User):
+            return caller.user_id
+        raise InvalidInput(errors=[{"field": "telegram_id", "message": "is required"}])
+    return acting_for(caller, telegram_id)
+
+
+def caller_name(caller: Service | User) -> str:
+    """Whose keys of idempotency these are."""
+    return f"user:{caller.user_id}" if isinstance(caller, User) else f"key:{caller.key_id}"

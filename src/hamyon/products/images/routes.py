@@ -12,11 +12,20 @@ from starlette.responses import Response, StreamingResponse
 
 from hamyon.catalog import service as catalog
 from hamyon.catalog.errors import ModelNotFound, OptionNotSupported, TooManyReferences
-from hamyon.kit.errors import IdempotencyMismatch, InvalidInput
+from hamyon.kit.errors import IdempotencyMismatch
 from hamyon.kit.web.exchange import Exchange
 from hamyon.kit.web.models import JSON, IdempotencyKey, TelegramId
 from hamyon.kit.web.paging import Page, PageCursor, PageLimit, decode_cursor, encode_cursor
-from hamyon.kit.web.permission import OPEN, Service, ServiceOrUser, User, acting_for, allow
+from hamyon.kit.web.permission import (
+    OPEN,
+    Service,
+    ServiceOrUser,
+    User,
+    acting_for,
+    allow,
+    caller_name,
+    owner_of,
+)
 from hamyon.kit.web.routing import (
     RequestFacts,
     Router,
@@ -75,19 +84,6 @@ def _needs(request: Request) -> Needs:
     return needs
 
 
-def _owner(caller: Service | User, telegram_id: int | None) -> int:
-    """The person meant: a service must name one, a signed-in person is meant by himself."""
-    if telegram_id is None:
-        if isinstance(caller, User):
-            return caller.user_id
-        raise InvalidInput(errors=[{"field": "telegram_id", "message": "is required"}])
-    return acting_for(caller, telegram_id)
-
-
-def _name(caller: Service | User) -> str:
-    return f"user:{caller.user_id}" if isinstance(caller, User) else f"key:{caller.key_id}"
-
-
 # --- catalogue ------------------------------------------------------------------------------------
 
 
@@ -141,7 +137,7 @@ async def submit(request: Request, body: SubmitBody, key: IdempotencyKey = None)
     """Order a picture. The price is held at once and charged when the picture exists."""
     caller = service_or_user_of(request)
     acting_for(caller, body.telegram_id)
-    answer = await service.submit(_needs(request), body.wish(), Key(_name(caller), key))
+    answer = await service.submit(_needs(request), body.wish(), Key(caller_name(caller), key))
     return _accepted(answer)
 
 
@@ -157,7 +153,7 @@ async def retry(
     """Order the same again, at today's price."""
     needs = _needs(request)
     order = await _own(needs, caller, generation_id, body.telegram_id)
-    return _accepted(await service.retry(needs, order, Key(_name(caller), key)))
+    return _accepted(await service.retry(needs, order, Key(caller_name(caller), key)))
 
 
 def _accepted(answer: Submitted) -> Response:
@@ -190,7 +186,7 @@ async def active(
     """What is being made for a person now."""
     needs = _needs(request)
     views = await read.history(
-        needs.pool, _owner(caller, telegram_id), product=PRODUCT, states=read.ACTIVE_STATES
+        needs.pool, owner_of(caller, telegram_id), product=PRODUCT, states=read.ACTIVE_STATES
     )
     items = [await _shown(needs, view, facts) for view in views]
     return JSON({"has_active": bool(items), "items": items})
@@ -210,7 +206,7 @@ async def history(
     """A person's generations, newest first."""
     needs = _needs(request)
     before = decode_cursor(cursor, UUID)[0] if cursor else None
-    owner = _owner(caller, telegram_id)
+    owner = owner_of(caller, telegram_id)
     views = await read.history(
         needs.pool, owner, product=PRODUCT, states=status or (), before=before, limit=limit + 1
     )
@@ -321,7 +317,7 @@ async def _stream(needs: Needs, order: Order, facts: Exchange) -> AsyncIterator[
 async def _own(
     needs: Needs, caller: Service | User, generation_id: UUID, telegram_id: int | None
 ) -> Order:
-    order = await read.own_order(needs.pool, OrderId(generation_id), _owner(caller, telegram_id))
+    order = await read.own_order(needs.pool, OrderId(generation_id), owner_of(caller, telegram_id))
     if order.product != PRODUCT:
         raise OrderNotFound
     return order

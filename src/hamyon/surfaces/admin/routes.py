@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from hamyon.kit.web.routing import Router
-from hamyon.surfaces.admin import credits, models, operations, orders, people, providers  # noqa: A004 -- a module of ours
+from hamyon.surfaces.admin import (
+    credits,  # noqa: A004 -- a module of ours
+    models,
+    operations,
+    orders,
+    packages,
+    payments,
+    people,
+    providers,
+    reconcile,
+    rewards,
+)
 
 ROUTERS: Final[tuple[Router, ...]] = (
     operations.router,
@@ -14,4 +25,9 @@ ROUTERS: Final[tuple[Router, ...]] = (
     orders.router,
     models.router,
     providers.router,
+    packages.router,
+    # Before payments, whose {payment_id} would take their names.
+    reconcile.router,
+    payments.router,
+    rewards.router,
 )

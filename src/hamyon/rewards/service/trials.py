@@ -1,14 +1,11 @@
-"""Use cases of rewards. So far: the trial."""
+"""The trial: a person's free orders of a product."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
 from hamyon.kit.db import Connection, Pool
-from hamyon.ledger.types import Finding
-from hamyon.rewards import store
+from hamyon.rewards.store import trials as store
 from hamyon.rewards.types import Trial, TrialEnd
 
 
@@ -21,8 +18,3 @@ async def trial(connection: Connection | Pool, user_id: int, product: str, *, li
 async def end_trial(connection: Connection, order_id: UUID, end: TrialEnd) -> None:
     """A reserved trial was used, or comes back because the provider failed."""
     await store.end_trial(connection, order_id=order_id, state=end)
-
-
-async def audit(connection: Connection | Pool, since: datetime | None = None) -> Sequence[Finding]:
-    """Broken invariants of rewards."""
-    return await store.audit(connection, since=since)

@@ -13,16 +13,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from urllib.parse import urlsplit
 
-from hamyon.catalog import service as catalog
 from hamyon.catalog.service.outages import Outages
 from hamyon.catalog.types import CatalogCache
 from hamyon.kit.cache import Cache
 from hamyon.kit.clock import Clock, SystemClock
 from hamyon.kit.db import Connection, Pool, in_transaction, open_pool
 from hamyon.kit.http import HttpClient
-from hamyon.kit.limits import Limit, Limiter
+from hamyon.kit.limits import Limiter
 from hamyon.kit.metrics import Metrics
 from hamyon.kit.queue import Handler, Schedule, Waker
 from hamyon.kit.redis_link import RedisDown, RedisLink
@@ -30,39 +28,40 @@ from hamyon.kit.settings import Settings
 from hamyon.kit.signals import Signals
 from hamyon.kit.storage import Storage, open_storage
 from hamyon.kit.web.permission import Authenticator
-from hamyon.kit.web.routing import (
-    ADDRESS_LIMIT,
-    FAILURES_LIMIT,
-    KEY_LIMIT,
-    USER_LIMIT,
-    VENDOR_LIMIT,
-)
 from hamyon.ledger import service as ledger
 from hamyon.ledger.types import Finding
-from hamyon.media.routes import UPLOADS_LIMIT
 from hamyon.orders import store as orders_store
 from hamyon.orders import tasks as orders_tasks
 from hamyon.orders.service.read import Waiting
 from hamyon.orders.types import Engine, EventVerifier, JobId, ProductRules, Slots
+from hamyon.payments import tasks as payments_tasks
+from hamyon.payments.service import audit as payments_audit
+from hamyon.payments.types import Gateway
 from hamyon.products.images.rules import ImagesRules
 from hamyon.products.images.types import PRODUCT as IMAGES
-from hamyon.providers.offline.engine import OfflineEngine
-from hamyon.providers.wavespeed.engine import WaveSpeedEngine
 from hamyon.rewards import service as rewards
+from hamyon.rewards import tasks as rewards_tasks
+from hamyon.rewards.service.joins import JoinBonus
+from hamyon.rewards.types import ReferralTerms
 from hamyon.surfaces.admin import schedules as admin_schedules
-from hamyon.users.routes.sign_in import SIGN_IN_LIMIT
-from hamyon.users.service import operators, people
-from hamyon.users.service.authentication import NAMESPACES, DatabaseAuthenticator
+from hamyon.surfaces.bot.types import BotClient
+from hamyon.users.service import operators
+from hamyon.users.service.authentication import DatabaseAuthenticator
 from hamyon.users.service.service_keys import environment_keys
 from hamyon.users.service.tokens import jwt_secret
 from hamyon.users.types import SignIn
+from hamyon.wiring.fit import check
+from hamyon.wiring.parts import (
+    bot,
+    derived,
+    engines,
+    gateways,
+    limits,
+    open_caches,
+    open_redis,
+)
 
 OFFLINE: Final = "offline"
-LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-
-
-class UnfitSettings(Exception):
-    """The settings do not fit together; the sentence says which and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +84,9 @@ class Deps:
     engines: Mapping[str, Engine]
     verifiers: Mapping[str, EventVerifier]
     rules: Mapping[str, ProductRules]
+    gateways: Mapping[str, Gateway]
+    bot: BotClient | None
+    bot_secret: str
     outages: Outages
     slots: Slots
     waiting: Waiting
@@ -128,17 +130,27 @@ class Deps:
         """Every slice's broken invariants. Empty is sound."""
         return [
             finding
-            for look in (ledger.audit, orders_store.audit, rewards.audit)
+            for look in (
+                ledger.audit,
+                orders_store.audit,
+                rewards.audit,
+                payments_audit.audit,
+            )
             for finding in await look(connection, since=since)
         ]
 
     def handlers(self) -> dict[str, Handler]:
         """What the worker runs, by entry point of the queue."""
-        return {**orders_tasks.handlers(self)}
+        return {**orders_tasks.handlers(self), **payments_tasks.handlers(self)}
 
     def schedules(self) -> list[Schedule]:
         """What the worker runs by the clock."""
-        return [*orders_tasks.schedules(self), *admin_schedules.schedules(self)]
+        return [
+            *orders_tasks.schedules(self),
+            *payments_tasks.schedules(self),
+            *rewards_tasks.schedules(self),
+            *admin_schedules.schedules(self),
+        ]
 
 
 @asynccontextmanager
@@ -156,16 +168,16 @@ async def open_deps(settings: Settings, dsn: str) -> AsyncIterator[Deps]:
         signals = Signals(dsn)
         await signals.start()
         stack.push_async_callback(signals.close)
-        redis = _redis(settings)
+        redis = open_redis(settings)
         if redis is not None:
             stack.push_async_callback(redis.close)
-        cache, catalog_cache = _caches(settings, signals, redis)
+        cache, catalog_cache = open_caches(settings, signals, redis)
         stack.push_async_callback(cache.close)
         http = await stack.enter_async_context(HttpClient())
         waker = Waker(pool)
         waker.start()
         stack.push_async_callback(waker.close)
-        engines, verifiers = _engines(settings, http, clock)
+        built_engines, verifiers = engines(settings, http, clock)
         sign_in = _sign_in(settings, secret)
         await in_transaction(
             pool,
@@ -182,7 +194,7 @@ async def open_deps(settings: Settings, dsn: str) -> AsyncIterator[Deps]:
             redis=redis,
             cache=cache,
             catalog=catalog_cache,
-            limiter=Limiter(_limits(settings), redis),
+            limiter=Limiter(limits(settings), redis),
             authenticator=DatabaseAuthenticator(
                 pool,
                 cache,
@@ -195,13 +207,16 @@ async def open_deps(settings: Settings, dsn: str) -> AsyncIterator[Deps]:
                 settings.storage_url,
                 settings.hamyon_home,
                 base_url=settings.base_url,
-                signing_key=_derived(secret, "files"),
+                signing_key=derived(secret, "files"),
             ),
             waker=waker,
             metrics=Metrics(),
-            engines=engines,
+            engines=built_engines,
             verifiers=verifiers,
             rules={IMAGES: ImagesRules()},
+            gateways=gateways(settings, http, clock, secret),
+            bot=bot(settings, http),
+            bot_secret=derived(secret, "bot webhook").hex(),
             outages=Outages(
                 pool,
                 catalog_cache,
@@ -210,125 +225,9 @@ async def open_deps(settings: Settings, dsn: str) -> AsyncIterator[Deps]:
             ),
             slots=Slots(),
             waiting=Waiting(),
-            callback_key=_derived(secret, "callbacks"),
+            callback_key=derived(secret, "callbacks"),
             started_at=time.monotonic(),
         )
-
-
-def check(settings: Settings) -> None:
-    """Raises UnfitSettings with one sentence for everything that stops a start."""
-    problems = []
-    if settings.worker_lease_s < settings.wavespeed_timeout_s + 10:
-        problems.append(
-            "WORKER_LEASE_S must be at least 10 s longer than WAVESPEED_TIMEOUT_S: a worker whose "
-            "lease ends while it waits for the provider would be taken for dead"
-        )
-    if settings.environment == "production":
-        problems += _missing_in_production(settings)
-    if problems:
-        raise UnfitSettings("; ".join(problems))
-
-
-def _missing_in_production(settings: Settings) -> list[str]:
-    needed = {
-        "DATABASE_URL": settings.database_url,
-        "JWT_SECRET": settings.jwt_secret,
-        "PUBLIC_URL": settings.public_url,
-        "WAVESPEED_API_KEY": settings.wavespeed_api_key if IMAGES in settings.products else "-",
-    }
-    missing = [f"{name} is missing" for name, value in needed.items() if value is None]
-    secrets = {
-        "JWT_SECRET": settings.jwt_secret,
-        "API_KEY": settings.api_key,
-        "ADMIN_API_KEY": settings.admin_api_key,
-        "BOT_TOKEN": settings.bot_token,
-        "WAVESPEED_API_KEY": settings.wavespeed_api_key,
-    }
-    weak = [
-        f"{name} is a placeholder"
-        for name, secret in secrets.items()
-        if secret is not None and _is_placeholder(secret.get_secret_value())
-    ]
-    return missing + weak
-
-
-def _is_placeholder(secret: str) -> bool:
-    words = ("change", "example", "placeholder", "secret", "your", "xxx", "test", "demo", "<")
-    return len(secret) < 16 or any(word in secret.lower() for word in words)
-
-
-def _derived(secret: bytes, purpose: str) -> bytes:
-    """A key for one purpose, so that no two purposes share one."""
-    return hmac.digest(secret, f"hamyon {purpose}".encode(), hashlib.sha256)
-
-
-def _redis(settings: Settings) -> RedisLink | None:
-    if settings.redis_url is None:
-        return None
-    return RedisLink(settings.redis_url.get_secret_value())
-
-
-def _caches(
-    settings: Settings, signals: Signals, redis: RedisLink | None
-) -> tuple[Cache, CatalogCache]:
-    models = catalog.models_namespace(settings.catalog_cache_s)
-    namespaces = (
-        *NAMESPACES,
-        people.profiles(settings.profile_cache_s),
-        models,
-        catalog.PROVIDERS,
-        admin_schedules.statistics_namespace(settings.statistics_cache_s),
-    )
-    cache = Cache(signals, namespaces, redis)
-    return cache, CatalogCache(cache, models, catalog.PROVIDERS)
-
-
-def _limits(settings: Settings) -> dict[str, Limit]:
-    """Named limits. Services act for many people, so a key has ten times what a person has."""
-    rps, burst = settings.rate_limit_rps, settings.rate_limit_burst
-    return {
-        ADDRESS_LIMIT: Limit(rps, burst),
-        USER_LIMIT: Limit(rps, burst),
-        VENDOR_LIMIT: Limit(rps * 10, burst * 10),
-        KEY_LIMIT: Limit(rps * 10, burst * 10),
-        FAILURES_LIMIT: Limit(0.1, 20, fail_closed=False),
-        SIGN_IN_LIMIT: Limit(1.0, 20, fail_closed=True),
-        UPLOADS_LIMIT: Limit(max(rps / 10, 1.0), max(burst // 5, 5)),
-    }
-
-
-def _engines(
-    settings: Settings, http: HttpClient, clock: Clock
-) -> tuple[dict[str, Engine], dict[str, EventVerifier]]:
-    offline: Engine = OfflineEngine()
-    engines = {offline.name: offline}
-    verifiers: dict[str, EventVerifier] = {}
-    if settings.wavespeed_api_key is not None:
-        online = wavespeed(settings, http, clock)
-        engines[online.name] = online
-        verifiers[online.name] = online
-    return engines, verifiers
-
-
-def wavespeed(settings: Settings, http: HttpClient, clock: Clock) -> WaveSpeedEngine:
-    """The engine over WaveSpeed; its key must be set."""
-    assert settings.wavespeed_api_key is not None
-    return WaveSpeedEngine(
-        http,
-        clock,
-        api_key=settings.wavespeed_api_key.get_secret_value(),
-        base_url=settings.wavespeed_api_base_url,
-        public_url=settings.public_url,
-        allow_http_callbacks=_is_sandbox(settings),
-        timeout_s=settings.wavespeed_timeout_s,
-    )
-
-
-def _is_sandbox(settings: Settings) -> bool:
-    """A provider on this very machine may call us back without https."""
-    provider = urlsplit(settings.wavespeed_api_base_url).hostname
-    us = urlsplit(settings.public_url or "").hostname
-    return provider in LOOPBACK and us in LOOPBACK
 
 
 def _sign_in(settings: Settings, secret: bytes) -> SignIn:
@@ -339,4 +238,5 @@ def _sign_in(settings: Settings, secret: bytes) -> SignIn:
         proof_ttl_s=settings.init_data_ttl_s,
         access_ttl_s=settings.access_token_ttl_s,
         refresh_ttl_s=settings.refresh_token_ttl_s,
+        first_contacts=(JoinBonus(ReferralTerms.of(settings)),),
     )

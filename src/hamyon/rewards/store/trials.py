@@ -1,14 +1,12 @@
-"""The statements of rewards. Reserving a trial is SQL's ``trial_reserve``: a product's submit calls
-it in its own round trip."""
+"""Statements about trials. Reserving one is SQL's ``trial_reserve``: a product's submit calls it in
+its own round trip."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from hamyon.kit.db import Connection, Pool
-from hamyon.ledger.types import Finding
 
 
 async def trial(
@@ -37,17 +35,3 @@ async def end_trial(connection: Connection, *, order_id: UUID, state: str) -> No
         order_id,
         state,
     )
-
-
-async def audit(connection: Connection | Pool, *, since: datetime | None) -> Sequence[Finding]:
-    """Trials of orders that cost something: a trial order has no hold."""
-    rows = await connection.fetch(
-        """
-        SELECT 'trial_is_free' AS check, t.order_id::text AS subject,
-               format('hold of %s', h.amount) AS detail
-        FROM trial_uses t JOIN hold_outcomes h ON h.key = 'order:' || t.order_id
-        WHERE $1::timestamptz IS NULL OR t.reserved_at >= $1
-        """,
-        since,
-    )
-    return [Finding(row["check"], row["subject"], row["detail"]) for row in rows]

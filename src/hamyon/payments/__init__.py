@@ -1,0 +1,1 @@
+"""Purchases, the inbox of gateways' events, refunds, debts, reconciliation."""

@@ -1,0 +1,1 @@
+"""The statements of payments, a file a table."""

@@ -1,0 +1,1 @@
+"""The statements of rewards, a room for each kind."""
