@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
+import subprocess
+import time
 
 import psutil
 import pytest
 
 from hamyon.cli.parts import free_port
-from tests.cli.terminal import Terminal
+from tests.cli.terminal import READY_S, Terminal, Up
 
 RSS_MB_MAX = 200
 
@@ -32,6 +35,54 @@ def test_the_sandbox_goes_with_it(terminal: Terminal) -> None:
     assert said.code == 0, said.output
     assert "wavespeed" in said.output
     assert not any(child.is_running() for child in children)
+
+
+def test_what_it_prints_buys_credits(terminal: Terminal) -> None:
+    """Its own lines, run one by one; then a click on each link that they give."""
+    up = terminal.up(free_port(), "--sandbox").ready()
+    lines = _curl_lines(up)
+    asked = [json.loads(_shell(line)) for line in lines if "/payments/" in line or "/sync" in line]
+    assert asked[0]["telegram_id"] == 777
+    invoice, checkout = asked[1:]
+    paid = json.loads(
+        _shell(f"curl -s -H 'Accept: application/json' -d user=777 {invoice['invoice_link']}")
+    )
+    assert paid["ok"], paid
+    _shell(f"curl -s -o /dev/null -d action=pay {checkout['payment_url']}")
+    key = (terminal.folder / "var" / "api_key").read_text().strip()
+    look = f"curl -s '{up.url}/api/v1/users/777/balance?asset=credit' -H 'api-key: {key}'"
+    deadline = time.monotonic() + READY_S
+    while json.loads(_shell(look))["balance"] != 2000:
+        assert time.monotonic() < deadline, up.said()
+        time.sleep(0.2)
+    assert up.stop(signal.SIGINT).code == 0, up.said()
+
+
+def _curl_lines(up: Up) -> list[str]:
+    deadline = time.monotonic() + READY_S
+    while "Ctrl-C" not in up.said():
+        assert time.monotonic() < deadline, up.said()
+        time.sleep(0.05)
+    whole = up.said().replace("\\\n", " ").splitlines()
+    return [line for line in whole if line.startswith("curl ")]
+
+
+def _shell(line: str) -> str:
+    done = subprocess.run(["bash", "-c", line], capture_output=True, timeout=30, check=True)
+    return done.stdout.decode()
+
+
+def test_without_a_vendor_nothing_is_for_sale(terminal: Terminal) -> None:
+    up = terminal.up(free_port()).ready()
+    lines = _curl_lines(up)
+    assert any("/generations/submit" in line for line in lines)
+    assert not any("/payments/" in line for line in lines)
+
+
+def test_a_bot_needs_a_token(terminal: Terminal) -> None:
+    said = terminal.run("bot")
+    assert said.code == 1
+    assert said.output.startswith("hamyon: BOT_TOKEN is not set")
 
 
 def test_an_idle_one_is_small(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,6 +121,10 @@ def test_a_taken_port_is_said(terminal: Terminal) -> None:
         (
             {"DATABASE_URL": "postgresql://x:y@127.0.0.1:1/z", "RUN_MIGRATIONS": "true"},
             "The database does not answer",
+        ),
+        (
+            {"BOT_TOKEN": "1:x", "BOT_MODE": "webhook", "PUBLIC_URL": "http://pay.example"},
+            "BOT_MODE=webhook needs a PUBLIC_URL that starts with https://",
         ),
         ({"HAMYON_HOME": "/dev/null/var"}, "let HAMYON_HOME name another folder"),
     ],

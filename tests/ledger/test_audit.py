@@ -16,7 +16,7 @@ from tests.ledger.money import assert_sound, capture, claw_back, deposit, hold, 
 
 WALLET_1 = "(SELECT id FROM accounts WHERE user_id = 1 AND role = 'wallet')"
 DEBT_2 = "(SELECT id FROM accounts WHERE user_id = 2 AND role = 'debt')"
-BONUS = "(SELECT id FROM accounts WHERE role = 'sales:stars')"
+BONUS = "(SELECT id FROM accounts WHERE role = 'sales:stars' AND asset = 'credit')"
 LAST_OF_1 = f"(SELECT max(id) FROM ledger_entries WHERE account_id = {WALLET_1})"
 NEW_TRANSFER = (
     "INSERT INTO transfers (kind, key, input_hash, actor) VALUES ('fee', 'planted', '', 'thief')"

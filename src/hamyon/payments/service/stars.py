@@ -95,6 +95,8 @@ async def may_pay(
 
     Nobody is asked to pay for somebody who is blocked. One query: the answer is waited for.
     """
+    if not is_for_sale(needs, _gateway(needs)):
+        return text(language, "payment.try_again")
     price = None
     if payment_id is not None:
         price = await store.price_for_active(needs.pool, payment_id, gateway=STARS)
