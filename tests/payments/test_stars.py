@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from hamyon.payments.service import stars as stars_service
+from hamyon.surfaces.bot.types import Invoices
 from tests.payments.conftest import Open
 
 ALI, VALI = 101, 202
@@ -159,6 +161,43 @@ async def test_options_say_what_an_invoice_takes(till: Open) -> None:
         )
         assert (refused.status, refused.code) == (422, "stars_out_of_range")
     assert await shop.service.pool.fetchval("SELECT count(*) FROM payments") == 0
+
+
+async def test_operators_see_what_a_person_paid_and_what_came_in(till: Open) -> None:
+    shop = await till()
+    for user_id in (ALI, VALI):
+        await shop.service.person(user_id)
+    mine = await shop.bought_stars(ALI, 140)
+    await shop.bought_stars(VALI, 70)
+    await shop.refund(str(mine["id"]), "r")
+    seen = await shop.service.api.call("GET", f"/admin/users/{ALI}", admin=True)
+    (payment,) = seen.body["payments"]
+    assert (payment["id"], payment["state"], payment["paid_minor"]) == (
+        str(mine["id"]), "refunded", 140,
+    )  # fmt: skip
+    stats = await shop.service.api.call("GET", "/admin/stats", admin=True)
+    assert stats.body["revenue"] == {"XTR": 70}
+
+
+async def test_a_blocked_person_buys_nothing_and_still_gets_what_was_paid(till: Open) -> None:
+    shop = await till()
+    await shop.service.person(ALI)
+    opened = await shop.invoice(ALI, 70)
+    message = await shop.pay_stars(opened["invoice_link"], ALI)
+    await shop.service.api.call(
+        "POST", f"/admin/users/{ALI}/block", {"reason": "a test"}, admin=True
+    )
+    wish = {"telegram_id": ALI, "stars": 70}
+    refused = await shop.service.api.call("POST", "/payments/stars/invoice", wish)
+    assert (refused.status, refused.code) == (403, "user_blocked")
+    payload = message["successful_payment"]["invoice_payload"]
+    invoices = shop.service.deps.gateways["stars"]
+    assert isinstance(invoices, Invoices)
+    payment_id = invoices.invoice_of(payload)
+    assert payment_id is not None
+    answer = await stars_service.may_pay(shop.service.deps, payment_id, 70, "XTR", "en")
+    assert answer is not None
+    assert (await shop.confirm(message)).body["credits_added"] == 1000
 
 
 async def test_revivals_are_sold_by_their_package(till: Open) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, Self, cast
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from hamyon.catalog.errors import PackageNotFound
 from hamyon.catalog.service import packages
@@ -90,6 +90,15 @@ class InvoiceAnswer(AnswerModel):
 
 class ConfirmRequest(StrictModel):
     """A charge as Telegram told it to a bot. ``telegram_id`` is who paid."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["stars"], "properties": {"stars": {"type": "integer"}}},
+                {"required": ["total_amount"], "properties": {"total_amount": {"type": "integer"}}},
+            ]
+        }
+    )
 
     telegram_id: TelegramId
     stars: int | None = Field(None, ge=1, le=STARS_AT_ONCE_MAX)

@@ -15,7 +15,9 @@ from hamyon.kit.web.routing import Router
 from hamyon.ledger import service as ledger
 from hamyon.ledger.types import Balance, LedgerLine
 from hamyon.orders.service import overview as orders_overview
+from hamyon.payments.service import read as payments
 from hamyon.surfaces.admin.orders import OperatorsOrder
+from hamyon.surfaces.admin.payments import OperatorsPayment
 from hamyon.surfaces.admin.request import Deps
 from hamyon.surfaces.admin.types import Needs
 from hamyon.users.errors import UserNotFound
@@ -94,6 +96,7 @@ class PersonOverview(AnswerModel):
     debts: list[DebtAnswer]
     ledger: list[LineAnswer]
     orders: list[OperatorsOrder]
+    payments: list[OperatorsPayment]
     referral: ReferralAnswer
     sessions: list[LoginAnswer]
     acts: list[ActAnswer]
@@ -116,6 +119,7 @@ async def _overview(needs: Needs, user_id: int, recent: int) -> PersonOverview:
         acts, _ = await audit.acts(connection, subject=f"user:{user_id}", limit=recent)
         debts = await ledger.debts(connection, user_id)
         lines = await ledger.recent(connection, user_id, limit=recent)
+        paid = await payments.of_user(connection, user_id, limit=recent)
         sessions = await overview.sessions_of(connection, user_id, limit=recent)
         return PersonOverview(
             profile=OperatorsPerson.of(user),
@@ -124,6 +128,7 @@ async def _overview(needs: Needs, user_id: int, recent: int) -> PersonOverview:
             debts=[DebtAnswer(asset=debt.asset, owed=-debt.posted) for debt in debts],
             ledger=[LineAnswer.of(asset, line) for asset, line in lines],
             orders=[OperatorsOrder.of(view) for view in orders],
+            payments=[OperatorsPayment.of(payment) for payment in paid],
             referral=ReferralAnswer(
                 referral_code=user.referral_code,
                 referrer_telegram_id=user.referrer_id,

@@ -131,7 +131,7 @@ class ReconcileStarted(AnswerModel):
 class ReconcileAnswer(AnswerModel):
     run_id: UUID
     gateway: str
-    from_: datetime = Field(serialization_alias="from")
+    from_: datetime = Field(alias="from")
     to: datetime
     state: str = Field(examples=["listing"])
     heal: bool
@@ -155,8 +155,8 @@ class ReconcileAnswer(AnswerModel):
         )  # fmt: skip
         return cls(
             **{name: getattr(run, name) for name in same},
+            **{"from": run.since},
             run_id=run.id,
-            from_=run.since,
             to=run.until,
             findings=[MismatchAnswer.of(mismatch) for mismatch in findings],
         )

@@ -99,7 +99,7 @@ class PromoCodeAnswer(AnswerModel):
     percent: int | None
     total_limit: int | None
     per_user_limit: int
-    from_: datetime | None = Field(serialization_alias="from")
+    from_: datetime | None = Field(alias="from")
     until: datetime | None
     products: list[str] | None
     active: bool
@@ -117,7 +117,7 @@ class PromoCodeAnswer(AnswerModel):
             percent=terms.percent,
             total_limit=terms.total_limit,
             per_user_limit=terms.per_user_limit,
-            from_=terms.valid_from,
+            **{"from": terms.valid_from},
             until=terms.valid_until,
             products=list(terms.products) if terms.products is not None else None,
             active=terms.active,
