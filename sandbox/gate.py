@@ -26,6 +26,15 @@ Refusal = Callable[[int, str], web.Response]
 NOT_JSON = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
 
 
+def always(call: Call) -> Describe:
+    """The description of a route whose every call is the same to the rules."""
+
+    async def described(_request: web.Request) -> Call:
+        return call
+
+    return described
+
+
 def cut(request: web.Request) -> web.StreamResponse:
     """End the connection at once, with a reset where the system allows it."""
     transport = request.transport

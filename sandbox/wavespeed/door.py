@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import cast
 
-import orjson
 from aiohttp import web
 
+from sandbox.body import parsed_body
 from sandbox.faults import Call
+from sandbox.gate import Describe, always
 from sandbox.wavespeed.accounts import Account
 from sandbox.wavespeed.envelope import RefusedError
 from sandbox.wavespeed.models import INVALID_PARAMETER
 from sandbox.wavespeed.state import State
 
 VENDOR = "wavespeed"
-
-_BODY: web.RequestKey[object] = web.RequestKey("parsed_body", object)
 
 
 def authorize(state: State, request: web.Request) -> Account:
@@ -33,38 +32,20 @@ def authorize(state: State, request: web.Request) -> Account:
 
 async def read_object(request: web.Request) -> dict[str, object]:
     """The JSON object in the body, parsed once. Raises ``RefusedError`` (400, 413)."""
-    body = await _parsed(request)
+    body = await parsed_body(request)
     if not isinstance(body, dict):
         raise RefusedError(400, "the body must be a JSON object", code=INVALID_PARAMETER)
     return cast("dict[str, object]", body)
 
 
-async def _parsed(request: web.Request) -> object:
-    if _BODY not in request:
-        try:
-            content = await request.read()
-        except web.HTTPRequestEntityTooLarge as error:
-            raise RefusedError(413, "request body too large") from error
-        try:
-            request[_BODY] = orjson.loads(content) if content else {}
-        except orjson.JSONDecodeError:
-            request[_BODY] = None
-    return request[_BODY]
-
-
-def describe(operation: str) -> Callable[[web.Request], Awaitable[Call]]:
-    """A call of an operation that has neither model nor prompt."""
-    call = Call(VENDOR, operation)
-
-    async def described(_request: web.Request) -> Call:
-        return call
-
-    return described
+def describe(operation: str) -> Describe:
+    """A call that is about nothing in particular."""
+    return always(Call(VENDOR, operation))
 
 
 async def describe_submit(request: web.Request) -> Call:
     """A submit, with the model and the prompt that rules may ask for."""
-    body = await _parsed(request)
+    body = await parsed_body(request)
     prompt = body.get("prompt", "") if isinstance(body, dict) else ""
     return Call(VENDOR, "submit", request.match_info["model"], str(prompt))
 

@@ -8,16 +8,15 @@ import hmac
 from collections.abc import Awaitable, Callable
 from typing import cast
 
-import orjson
 from aiohttp import web
 
+from sandbox.body import parsed_body
 from sandbox.faults import Call
+from sandbox.gate import Describe, always
 from sandbox.yookassa.envelope import RefusedError
 from sandbox.yookassa.keys import HEADER, checked_key, fingerprint
 from sandbox.yookassa.notifications import VENDOR
 from sandbox.yookassa.state import State
-
-_BODY: web.RequestKey[object] = web.RequestKey("yookassa_body", object)
 
 Act = Callable[[dict[str, object]], web.Response]
 """What a POST does, from its body. It raises ``RefusedError`` and never waits."""
@@ -58,7 +57,7 @@ async def perform(state: State, request: web.Request, act: Act) -> web.Response:
 
 async def _read_object(request: web.Request) -> dict[str, object]:
     """The JSON object in the body; nothing at all is an empty one. Raises ``RefusedError``."""
-    body = await _parsed(request)
+    body = await parsed_body(request)
     if request.content_type != "application/json" and await request.read():
         raise RefusedError(415, "Content-Type must be application/json")
     if not isinstance(body, dict):
@@ -66,34 +65,16 @@ async def _read_object(request: web.Request) -> dict[str, object]:
     return cast("dict[str, object]", body)
 
 
-async def _parsed(request: web.Request) -> object:
-    if _BODY not in request:
-        try:
-            content = await request.read()
-        except web.HTTPRequestEntityTooLarge as error:
-            raise RefusedError(413, "The body is too large") from error
-        try:
-            request[_BODY] = orjson.loads(content) if content else {}
-        except orjson.JSONDecodeError:
-            request[_BODY] = None
-    return request[_BODY]
-
-
-def describe(operation: str) -> Callable[[web.Request], Awaitable[Call]]:
+def describe(operation: str) -> Describe:
     """A call that is about nothing in particular."""
-    call = Call(VENDOR, operation)
-
-    async def described(_request: web.Request) -> Call:
-        return call
-
-    return described
+    return always(Call(VENDOR, operation))
 
 
 def describe_body(operation: str) -> Callable[[web.Request], Awaitable[Call]]:
     """A call whose body has a description, which rules see as ``prompt``."""
 
     async def described(request: web.Request) -> Call:
-        body = await _parsed(request)
+        body = await parsed_body(request)
         text = body.get("description") if isinstance(body, dict) else None
         return Call(VENDOR, operation, prompt=text if isinstance(text, str) else "")
 
