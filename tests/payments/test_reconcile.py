@@ -562,7 +562,7 @@ async def test_the_command_shows_what_differs(
     shelf = await planted(service, shelf_of("yookassa", 40))
     assert await command(service, shelf, report_only=True) == 1
     said = capsys.readouterr().out
-    assert "listed 42 payments" in said, "38 of ours, 2 strange ones, 2 refunds"
+    assert "listed 42 charges and refunds" in said, "38 of ours, 2 strange ones, 2 refunds"
     for _, kind, _ in shelf.differences():
         assert kind in said
     assert await differences(service) == shelf.differences()

@@ -97,7 +97,7 @@ async def _run(deps: Deps, gateway: str, wish: Wish) -> Run:
         started_by="cli",
         delay=WORKER_AFTER,
     )
-    console.print(f"[bold]{gateway}[/] from {_moment(since)} to {_moment(until)}, run {run_id}")
+    console.print(f"[bold]{gateway}[/] from {_moment(since)} to {_moment(until)}")
     return await _followed(deps, run_id)
 
 
@@ -141,7 +141,7 @@ async def _followed(deps: Deps, run_id: RunId) -> Run:
     spent_s = max(listed_at - started, 0.001)
     rate = run.listed / spent_s
     console.print(
-        f"listed {run.listed:,} payments in {spent_s:.1f} s ({rate:,.0f} a second), "
+        f"listed {run.listed:,} charges and refunds in {spent_s:.1f} s ({rate:,.0f} a second), "
         f"compared {run.compared:,}, {time.monotonic() - started:.1f} s in all"
     )
     return run
@@ -188,14 +188,12 @@ async def _show(deps: Deps, run_ids: Sequence[RunId]) -> int:
 
 
 def _print_list(found: Sequence[Mismatch]) -> None:
-    table = Table(title="One by one, the open ones first", title_justify="left")
-    for column in ("id", "gateway", "difference", "charge or refund", "ours", "theirs", "state"):
-        # Only the vendor's id may be folded, so that it can still be copied whole.
-        table.add_column(column, overflow="fold", no_wrap=column != "charge or refund")
+    """Lines and no table, so that the vendor's ids can be copied and searched for whole."""
+    console.print("One by one, the open ones first:")
     for one in found:
-        sides = (_amount(one.ours), _amount(one.theirs))
-        table.add_row(str(one.id), one.gateway, one.kind, one.subject, *sides, one.state)
-    console.print(table)
+        sides = f"ours {_amount(one.ours)}, theirs {_amount(one.theirs)}"
+        line = f"{one.id:>6}  {one.gateway} {one.subject}  {one.kind} ({one.state}): {sides}"
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def _amount(side: object) -> str:

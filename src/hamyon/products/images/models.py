@@ -7,25 +7,18 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from hamyon.kit.web.models import AnswerModel, Int64, StrictModel, TelegramId
 from hamyon.products.images.types import Submit
-
-
-def _no_nul(value: str) -> str:
-    if "\0" in value:
-        raise ValueError("must not contain the character NUL")
-    return value
-
+from hamyon.users.routes.request import TEXT
 
 Prompt = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=4000),
-    AfterValidator(_no_nul),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=4000, pattern=TEXT),
 ]
 References = Annotated[list[UUID], Field(max_length=100)]
-Word = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_no_nul)]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=TEXT)]
 
 
 class Deliver(StrictModel):
