@@ -32,7 +32,7 @@ async def test_strange_updates_do_not_stop_it(shop: Open) -> None:
 
                 await eventually(behind_all)
     kept = await customers.service.pool.fetch("SELECT event_key FROM inbox ORDER BY id")
-    assert {row["event_key"] for row in kept} == {
+    assert {row["event_key"].rpartition(":")[0] for row in kept} == {
         "successful_payment:first",
         "successful_payment:last",
     }

@@ -73,8 +73,16 @@ class Scene:
         return {"api-key": ADMIN_KEY}
 
 
+async def known_bot(sandbox: Sandbox) -> None:
+    """Have Telegram know the bot whose token proofs of tests are made with."""
+    bot = {"token": BOT_TOKEN, "username": "hamyon_sandbox_bot"}
+    await sandbox.vendor_settings("telegram", bots=[bot])
+
+
 async def open_scene(launch: Launch, sandbox: Sandbox | None = None, **settings: object) -> Scene:
     """Operators of every role, somebody blocked, and strangers."""
+    if sandbox is not None:
+        await known_bot(sandbox)
     service = await launch(sandbox, bot_token=SecretStr(BOT_TOKEN), **settings)
     scene = Scene(service)
     for user_id in (VICTIM, OTHER, BLOCKED, SUPPORT, FINANCE, ADMIN):

@@ -17,14 +17,17 @@ import pytest
 from pydantic import SecretStr
 from yarl import URL
 
-from tests.doors.scene import OTHER, open_scene
+from hamyon.surfaces.bot.routes import SECRET_HEADER
+from tests.doors.scene import OTHER, VICTIM, open_scene
 from tests.fixtures.database import Database
-from tests.fixtures.service import API_KEY, Launch, Processes, settings_for
+from tests.fixtures.sandbox import Sandbox
+from tests.fixtures.service import ADMIN_KEY, API_KEY, Launch, Process, Processes, settings_for
 from tests.fixtures.valkey import ValkeyServer
 from tests.users.signing import BOT_TOKEN
 
 SLOW = 0.01
 BURST = 30
+VENDORS = ["/payments/yookassa/notification", "/api/v1/telegram/webhook"]
 FORGED = [
     {"X-Forwarded-For": "203.0.113.{n}"},
     {"x-forwarded-for": "203.0.113.{n}, 198.51.100.{n}"},
@@ -49,11 +52,14 @@ async def statuses(
     url: str,
     paths: Iterable[str],
     headers: Iterable[Mapping[str, str]],
+    *,
+    method: str = "GET",
 ) -> Counter[int]:
     """What so many calls were answered."""
     got: Counter[int] = Counter()
     for path, more in zip(paths, headers, strict=False):
-        async with session.get(URL(url + path, encoded=True), headers=more) as answer:
+        target = URL(url + path, encoded=True)
+        async with session.request(method, target, headers=more) as answer:
             got[answer.status] += 1
             await answer.read()
     return got
@@ -88,6 +94,43 @@ async def test_behind_a_trusted_proxy_the_proxys_word_counts(launch: Launch) -> 
         service.api.session, service.api.url, ["/api/v1/info"] * 10, itertools.cycle(another)
     )
     assert two == {200: 10}
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        VENDORS[:1],
+        VENDORS[1:],
+        [*VENDORS, "/payments/absent/notification", "/payments/YooKassa/notification"],
+    ],
+    ids=["yookassa", "telegram", "all"],
+)
+async def test_vendors_doors_count_by_address(
+    launch: Launch, sandbox: Sandbox, paths: list[str]
+) -> None:
+    """Whoever knocks as a vendor uses up his own address's calls, and nobody else's."""
+    service = await launch(
+        sandbox,
+        worker=False,
+        rate_limit_rps=SLOW / 10,
+        rate_limit_burst=BURST // 10,
+        trusted_proxies=("127.0.0.0/8",),
+    )
+    session, url = service.api.session, service.api.url
+    forged = [{"X-Forwarded-For": "203.0.113.{n}, 198.51.100.7", SECRET_HEADER: "a{n}"}]
+    one = await statuses(
+        session,
+        url,
+        itertools.islice(itertools.cycle(paths), 100),
+        _numbered(forged),
+        method="POST",
+    )
+    assert one == {404: BURST, 429: 100 - BURST}
+    # The vendor itself, and people at the forger's address, are still heard.
+    vendor = {"X-Forwarded-For": "198.51.100.8", SECRET_HEADER: service.deps.bot_secret}
+    assert await statuses(session, url, [VENDORS[1]], [vendor], method="POST") == {200: 1}
+    person = {"X-Forwarded-For": "198.51.100.7"}
+    assert await statuses(session, url, ["/api/v1/info"], [person]) == {200: 1}
 
 
 async def test_spellings_of_a_path_are_one_path(launch: Launch) -> None:
@@ -163,6 +206,51 @@ async def test_three_processes_share_one_limit(
     assert got.total() > 4 * burst
     assert got[200] <= (burst + gained) * 1.05
     assert got[200] >= burst * 0.95 - 30
+
+
+async def test_processes_count_wrong_promo_codes_together(
+    database: Database, processes: Processes, tmp_path: Path
+) -> None:
+    """Five guesses and then an hour's wait, whichever process is asked; nobody else waits."""
+    settings = settings_for(database, tmp_path / "home", None, database_pool_size=4)
+    apis = [processes.start("api", settings) for _ in range(3)]
+    for api in apis:
+        await processes.ready(api)
+    async with aiohttp.ClientSession() as session:
+        code = {"code": "RIGHT", "asset": "credit", "amount": 5, "per_user_limit": 100}
+        admin = {"api-key": ADMIN_KEY}
+        assert await posted(session, apis[0], "admin/promo_codes", code, admin) == 201
+        for user_id in (VICTIM, OTHER):
+            assert await posted(session, apis[0], "users/sync", {"telegram_id": user_id}) == 200
+        guesses = [{"telegram_id": OTHER, "code": f"WRONG{n}"} for n in range(60)]
+        got = Counter(
+            await asyncio.gather(
+                *(
+                    posted(session, api, "promo_codes/redeem", guess)
+                    for api, guess in zip(itertools.cycle(apis), guesses, strict=False)
+                )
+            )
+        )
+        assert got == {404: 5, 429: 55}
+        for api in apis:
+            for user_id, status in ((OTHER, 429), (VICTIM, 200)):
+                wish = {"telegram_id": user_id, "code": "RIGHT"}
+                assert await posted(session, api, "promo_codes/redeem", wish) == status
+
+
+async def posted(
+    session: aiohttp.ClientSession,
+    api: Process,
+    path: str,
+    body: object,
+    headers: Mapping[str, str] | None = None,
+) -> int:
+    """The status of a service's call of one of several processes."""
+    async with session.post(
+        f"{api.url}/api/v1/{path}", json=body, headers=headers or {"api-key": API_KEY}
+    ) as answer:
+        await answer.read()
+        return answer.status
 
 
 async def test_without_valkey_sign_in_is_refused_and_the_rest_goes_on(

@@ -20,7 +20,9 @@ from hamyon.kit.web.routing import GuardedRoute, Router, UndeclaredPermission
 from hamyon.surfaces.http import app as application
 from hamyon.surfaces.http.app import create_app
 from hamyon.surfaces.http.types import Needs
-from tests.doors.recipes import ABSENT, RECIPES, Recipe, Things
+from tests.doors.calls import ABSENT, Recipe, Things
+from tests.doors.permissions import PERMISSIONS
+from tests.doors.recipes import RECIPES
 from tests.doors.scene import (
     ADMIN,
     BLOCKED,
@@ -33,8 +35,9 @@ from tests.doors.scene import (
     open_scene,
     uploaded,
 )
+from tests.doors.shop import promo_code, purchases_of
 from tests.fixtures.sandbox import Sandbox
-from tests.fixtures.service import Launch
+from tests.fixtures.service import Launch, working
 
 ROLES = {"support": 1, "finance": 2, "admin": 3, "owner": 4}
 OPERATORS = {SUPPORT: "support", FINANCE: "finance", ADMIN: "admin"}
@@ -120,6 +123,14 @@ async def test_every_route_has_a_recipe(needs: Needs) -> None:
     assert unknown(app) == {"GET /api/v1/stray"}
 
 
+async def test_every_route_declares_what_the_contract_says(needs: Needs) -> None:
+    """The matrix believes what routes declare, so this is where a door left open is seen."""
+    declared: dict[str, set[str]] = {}
+    for door in doors(create_app(needs)):
+        declared.setdefault(door.permission, set()).add(door.name)
+    assert declared == PERMISSIONS
+
+
 async def test_a_route_without_a_permission_stops_the_start(
     needs: Needs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,7 +199,7 @@ def refused(door: Door) -> Iterator[tuple[str, int]]:
         yield "other", 403
         for user_id in OPERATORS:
             yield str(user_id), 403
-    elif door.scope is not None:
+    elif door.scope is not None and door.recipe.personal:
         yield "other", 404
         for user_id in OPERATORS:
             yield str(user_id), 404
@@ -241,20 +252,32 @@ async def admit(matrix: Matrix, door: Door) -> None:
         needed = ROLES[door.role or "owner"]
         rightful += [str(user) for user, role in OPERATORS.items() if ROLES[role] >= needed]
     if door.lets_users:
-        rightful.append("victim")
+        rightful += ["victim"] if door.recipe.personal else ["victim", "other"]
     if door.scope is not None or door.is_operators:
         rightful.append("owner")
     for who in rightful:
         if door.permission == "user":
             scene.tokens.pop(VICTIM, None)
-        await matrix.expect(door, who, await credentials(scene, who), matrix.things, done)
+        fresh = door.recipe.fresh
+        its = await fresh(scene, matrix.things) if fresh is not None else matrix.things
+        await matrix.expect(door, who, await credentials(scene, who), its, done)
         if door.permission == "user":
             scene.tokens.pop(VICTIM, None)
 
 
 async def test_nobody_sees_or_touches_anothers(launch: Launch, sandbox: Sandbox) -> None:
-    scene = await open_scene(launch, sandbox, webhooks=True, max_parallel_generations_per_user=100)
-    things = await things_of(scene)
+    # Behind a proxy, so that forgers have another address than the vendors have.
+    scene = await open_scene(
+        launch,
+        sandbox,
+        worker=False,
+        webhooks=True,
+        max_parallel_generations_per_user=100,
+        trusted_proxies=("127.0.0.0/8",),
+    )
+    # Nobody works while it is looked at whether anything was written.
+    async with working(scene.service):
+        things = await things_of(scene, sandbox)
     matrix = Matrix(scene, things)
     every = doors(create_app(scene.service.deps))
     for door in every:
@@ -271,9 +294,11 @@ async def test_nobody_sees_or_touches_anothers(launch: Launch, sandbox: Sandbox)
     assert matrix.calls > 10 * len(every)
 
 
-async def things_of(scene: Scene) -> Things:
-    """A finished order, a picture and a key, all real."""
+async def things_of(scene: Scene, sandbox: Sandbox) -> Things:
+    """A finished order, a picture, a key and payments, all real; drawings know him, too."""
     api = scene.service.api
+    known = {"chat_id": VICTIM, "username": "victim"}
+    assert (await scene.call("POST", "/users", headers=scene.owner(), json=known))[0] == 201
     upload = await uploaded(scene, VICTIM)
     order = await api.ordered(VICTIM, references=[upload["upload_id"]])
     assert (await api.ended(VICTIM, order))["status"] == "completed"
@@ -287,7 +312,40 @@ async def things_of(scene: Scene) -> Things:
         upload=upload["upload_id"],
         key=key.body["id"],
         path=signed.removeprefix("/files/").partition("?")[0],
+        bought=await purchases_of(scene, sandbox, VICTIM),
     )
+
+
+NAMING_SOMEBODY_BLOCKED = (
+    "POST /api/v1/payments/stars/invoice",
+    "POST /api/v1/payments/checkout",
+    "GET /api/v1/referrals/{telegram_id}",
+    "POST /api/v1/promo_codes/redeem",
+    "POST /users",
+    "GET /users/{chat_id}",
+    "POST /users/{chat_id}/daily_bonus",
+    "GET /pricing",
+    "POST /users/{chat_id}/create_payment",
+)
+
+
+async def test_a_service_can_do_nothing_for_somebody_blocked(
+    launch: Launch, sandbox: Sandbox
+) -> None:
+    """He neither buys nor redeems nor claims, and what is refused leaves no trace."""
+    scene = await open_scene(launch, sandbox, worker=False)
+    victim = {"chat_id": VICTIM}
+    assert (await scene.call("POST", "/users", headers=scene.owner(), json=victim))[0] == 201
+    bought = replace(ABSENT.bought, promo=await promo_code(scene))
+    await scene.admin("POST", f"/admin/users/{VICTIM}/block", {"reason": "a test"})
+    matrix = Matrix(scene, replace(ABSENT, user=VICTIM, bought=bought))
+    before = await everything(scene.service)
+    every = {door.name: door for door in doors(create_app(scene.service.deps))}
+    for name in NAMING_SOMEBODY_BLOCKED:
+        said = await matrix.expect(every[name], "owner", scene.owner(), matrix.things, 403)
+        assert orjson.loads(said)["code"] == "user_blocked", name
+    assert not matrix.wrong, "\n".join(matrix.wrong)
+    assert await everything(scene.service) == before
 
 
 async def test_an_operator_who_lost_his_role_is_one_no_more(launch: Launch) -> None:

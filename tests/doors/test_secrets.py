@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 import logging
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import aiohttp
@@ -28,7 +25,9 @@ from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
 from hamyon.kit.settings import Settings
+from tests.doors import payers
 from tests.doors.scene import OTHER, VICTIM
+from tests.doors.search import Search, ask
 from tests.fixtures.sandbox import Sandbox
 from tests.fixtures.service import ADMIN_KEY, API_KEY, JWT_SECRET, Launch, Service
 from tests.media.pictures import picture
@@ -51,29 +50,6 @@ class Captured(Transport):
         self.sent.append(envelope.serialize().decode(errors="replace"))
 
 
-@dataclass(slots=True)
-class Search:
-    """The marks, and everything that was written."""
-
-    marks: dict[str, str] = field(default_factory=dict)
-    answers: list[str] = field(default_factory=list)
-
-    def mark(self, name: str, secret: str) -> None:
-        """Remember a secret in each way in which it may be written."""
-        assert len(secret) >= 10, name
-        for way in {secret, quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1]}:
-            self.marks[way] = name
-
-    def found(self, where: str, text: str) -> list[str]:
-        """Which marks stand there, with what stands before them."""
-        hits = []
-        for way, name in self.marks.items():
-            at = text.find(way)
-            if at >= 0:
-                hits.append(f"{name} in {where}: ...{text[max(0, at - 200) : at]!r}")
-        return hits
-
-
 def secrets_of(service: Service) -> Settings:
     """The settings in force; every secret one must be set, or it is not looked for."""
     settings = service.settings
@@ -84,17 +60,6 @@ def secrets_of(service: Service) -> Settings:
         }:
             assert getattr(settings, name) is not None, f"give {name} a mark"
     return settings
-
-
-async def ask(service: Service, search: Search, method: str, path: str, **options: Any) -> Any:
-    """Call, and keep the answer when it is a refusal."""
-    api = service.api
-    async with api.session.request(method, f"{api.url}{path}", **options) as answer:
-        body = await answer.read()
-        if answer.status >= 400:
-            search.answers.append(f"{dict(answer.headers)} {body.decode(errors='replace')}")
-            return answer.status
-        return json.loads(body) if "json" in answer.content_type else body
 
 
 async def sign_ins(service: Service, search: Search) -> None:
@@ -204,6 +169,8 @@ async def broken(service: Service, search: Search) -> None:
 def slips(service: Service, search: Search) -> None:
     """What a library or a mistake of ours might say: the last line of defence must hold."""
     stranger = logging.getLogger("somebody.else")
+    bot_url = f"https://api.telegram.org/bot{BOT_TOKEN}/getMe"
+    stranger.error("cannot connect to %s, quoted %s", bot_url, quote(bot_url, safe=""))
     for name in Settings.model_fields:
         value = getattr(service.settings, name)
         if isinstance(value, SecretStr):
@@ -216,6 +183,8 @@ def slips(service: Service, search: Search) -> None:
     for way, name in search.marks.items():
         if "access token" in name or name == "a wrong token":
             stranger.error("GET /x Authorization: Bearer %s", way)
+        elif name == "YooKassa's key in a header":
+            stranger.error("POST /v3/payments {'Authorization': 'Basic %s'}", way)
         elif "signature" in name:
             stranger.error("GET https://example.com/a.png?expires=1&signature=%s", way)
 
@@ -268,6 +237,7 @@ async def test_no_secret_leaks(
         sandbox,
         webhooks=True,
         bot_token=SecretStr(BOT_TOKEN),
+        **payers.SETTINGS,
         log_level="DEBUG",
         log_format=log_format,
         sentry_dsn=SecretStr(f"http://{SENTRY_KEY}:{SENTRY_SECRET}@127.0.0.1:9/1"),
@@ -283,11 +253,13 @@ async def test_no_secret_leaks(
         search.mark("sentry_dsn", SENTRY_SECRET)
         assert settings.database_url is not None
         search.mark("database_url", settings.database_url.get_secret_value())
-        search.mark("the half of BOT_TOKEN", BOT_TOKEN.split(":")[1])
         search.mark("jwt_secret", JWT_SECRET)
+        payers.marked(service, search)
+        await payers.vendors_know_us(sandbox)
         await sign_ins(service, search)
         await keys(service, search)
         await orders(service, search, sandbox)
+        await payers.payments(service, search, sandbox)
         await broken(service, search)
         slips(service, search)
         sentry_sdk.flush(2)
@@ -296,6 +268,8 @@ async def test_no_secret_leaks(
     out, err = (output.getvalue() for output in outputs)
     assert "unexpected_error" in err
     assert "database_away" in err
+    for met in ("payment declined", "payment unclear", "/setWebhook is ", "/getUpdates is "):
+        assert met in err, met
     assert len(search.answers) > 15
     assert any("trial_uses" in event for event in captured.sent), captured.sent
     hits = search.found("standard output", out) + search.found("the log", err)

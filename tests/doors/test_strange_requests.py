@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from urllib.parse import urlsplit
 
 import pytest
 
-from tests.doors.scene import VICTIM, Scene, open_scene
+from tests.doors.raw import answered
+from tests.doors.scene import VICTIM, open_scene
 from tests.fixtures.service import ADMIN_KEY, API_KEY, Launch
 
 KEY = f"api-key: {API_KEY}\r\n".encode()
@@ -140,20 +139,6 @@ STRANGE: dict[str, tuple[bytes, set[int]]] = {
         {200},
     ),
 }
-
-
-async def answered(scene: Scene, raw: bytes) -> tuple[int, bytes, bytes]:
-    """Status, headers and the body as far as it came."""
-    address = urlsplit(scene.service.api.url)
-    reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    try:
-        writer.write(raw)
-        async with asyncio.timeout(20):
-            head = await reader.readuntil(b"\r\n\r\n")
-            body = await reader.read(65_536) if not raw.startswith(b"HEAD") else b""
-    finally:
-        writer.close()
-    return int(head.split(b" ", 2)[1]), head, body
 
 
 async def test_strange_requests_get_plain_answers(launch: Launch) -> None:

@@ -65,7 +65,9 @@ class ToyGateway:
         VENDOR.setdefault(charge.external_id, charge)
         return Opened(f"https://toy.example/{offer.key}", charge.external_id, charge.at)
 
-    async def find(self, payment_id: PaymentId, since: datetime) -> Charge | None:
+    async def find(
+        self, payment_id: PaymentId, since: datetime, until: datetime | None = None
+    ) -> Charge | None:
         return next((c for c in VENDOR.values() if c.payment_id == payment_id), None)
 
     async def receive(self, address: str, headers: Mapping[str, str], body: bytes) -> Event | None:

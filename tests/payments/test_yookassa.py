@@ -343,6 +343,8 @@ async def test_an_unclear_opening_is_found_by_the_worker(till: Open) -> None:
 async def test_an_old_unclear_opening_is_looked_up(till: Open) -> None:
     """The key is too old to be sent: what is there is adopted, what is not there is canceled."""
     shop = await till(yookassa_timeout_s=1.0)
+    # They were opened a day ago, by both clocks.
+    await shop.sandbox.vendor_settings("yookassa", clock_offset_s=-25 * 3600, unpaid_s=10**6)
     await shop.service.person(ALI)
     wish = {"telegram_id": ALI, "gateway": "yookassa", "package": "credits_1000"}
     ids = []
@@ -352,6 +354,7 @@ async def test_an_old_unclear_opening_is_looked_up(till: Open) -> None:
         await shop.sandbox.fault(fault, match, **options)
         ids.append((await shop.service.api.call("POST", "/payments/checkout", wish)).body)
     await shop.service.as_owner("UPDATE payments SET vendor_key_at = now() - interval '25 hours'")
+    await shop.sandbox.vendor_settings("yookassa", clock_offset_s=0)
     await due_now(shop)
     await pending.sweep(shop.service.deps)
     states = Counter([(await shop.payment(one["payment_id"]))["state"] for one in ids])

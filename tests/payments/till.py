@@ -9,7 +9,7 @@ from uuid import UUID
 import aiohttp
 
 from tests.fixtures.sandbox import Sandbox
-from tests.fixtures.service import BOT_TOKEN, Answer, Service
+from tests.fixtures.service import Answer, Service
 
 
 @dataclass(slots=True)
@@ -58,11 +58,17 @@ class Till:
                 charge_id = message[kind]["telegram_payment_charge_id"]
                 self._updates[f"{kind}:{charge_id}"] = message
 
+    @property
+    def _token(self) -> str:
+        token = self.service.settings.bot_token
+        assert token is not None
+        return token.get_secret_value()
+
     async def bot(self, method: str, **params: object) -> Any:
         """A call of the Bot API."""
         async with (
             aiohttp.ClientSession() as session,
-            session.post(f"{self.sandbox.url}/bot{BOT_TOKEN}/{method}", json=params) as answer,
+            session.post(f"{self.sandbox.url}/bot{self._token}/{method}", json=params) as answer,
         ):
             body = await answer.json()
         assert body["ok"], body

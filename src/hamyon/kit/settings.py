@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     # Rewards
     referral_bonus_percent: int = Field(10, ge=0, le=100)
     referral_first_payment_only: bool = False
-    referral_join_bonus_credits: int = Field(0, ge=0)
+    referral_join_bonus_credits: int = Field(0, ge=0, le=10**9)
     referral_daily_cap: int = Field(0, ge=0)
     referral_hold_days: int = Field(0, ge=0, le=365)
     drawings_welcome_revivals: int = Field(1, ge=0)

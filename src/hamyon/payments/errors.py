@@ -54,7 +54,7 @@ class InvoiceNotFound(HamyonError):
 
 
 class PaymentNotRefundable(HamyonError):
-    """It was never paid, or a refund of it is still on its way; ``status`` says which."""
+    """It was never paid; ``status`` says how it stands."""
 
     code = "payment_not_refundable"
     status = 409

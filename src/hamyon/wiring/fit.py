@@ -18,6 +18,9 @@ def check(settings: Settings) -> None:
             "WORKER_LEASE_S must be at least 10 s longer than WAVESPEED_TIMEOUT_S: a worker whose "
             "lease ends while it waits for the provider would be taken for dead"
         )
+    least, most = settings.stars_min, settings.stars_max
+    if not all(least <= stars <= most for stars in settings.stars_presets):
+        problems.append("STARS_PRESETS must lie between STARS_MIN and STARS_MAX")
     if settings.environment == "production":
         problems += _missing_in_production(settings)
     if problems:

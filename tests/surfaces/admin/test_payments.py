@@ -140,7 +140,8 @@ async def test_a_payment_with_all_that_stands_behind_it(shop: Till) -> None:
     assert (payment["state"], payment["charge_id"]) == ("refunded", charge_id)
     assert (payment["paid_minor"], payment["granted"], payment["taken_back"]) == (70, 1000, 1000)
     (event,) = found["events"]
-    assert (event["source"], event["key"]) == ("stars", f"successful_payment:{charge_id}")
+    assert event["source"] == "stars"
+    assert event["key"].startswith(f"successful_payment:{charge_id}:")
     assert charge_id in event["body"]
     lines = {
         (one["kind"], one["role"], one["telegram_id"], one["amount"]) for one in found["ledger"]
@@ -263,7 +264,8 @@ async def test_asking_again_credits_what_was_paid(shop: Till) -> None:
     assert {answer.body["state"] for answer in answers} == {"paid"}
     assert await shop.available(ALI) == 1000
     found = await acts(shop, "payment.recheck")
-    assert ("pending", "paid") in {(a["before"]["state"], a["after"]["state"]) for a in found}
+    assert len(found) == 6
+    assert found[-1]["before"] == {"state": "pending"}
 
 
 async def test_a_vendor_that_does_not_answer_is_unclear(shop: Till) -> None:

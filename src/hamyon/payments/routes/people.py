@@ -36,7 +36,7 @@ from hamyon.payments.errors import (
 )
 from hamyon.payments.service import purchase, read, stars
 from hamyon.payments.service.purchase import Asking, PackageWish, decimal
-from hamyon.payments.types import Needs, Payment, PaymentId, PaymentState, StarEvent
+from hamyon.payments.types import AT_ONCE_MAX, Needs, Payment, PaymentId, PaymentState, StarEvent
 from hamyon.users.errors import UserBlocked, UserNotFound
 
 router = Router("/api/v1/payments", tags=["payments"])
@@ -50,8 +50,6 @@ REFUSALS: Final = (
     PaymentUnclear,
     IdempotencyMismatch,
 )
-STARS_AT_ONCE_MAX: Final = 10**12
-"""Far more than anybody has, and far from the end of the ledger's numbers."""
 Text = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]+$")]
 
 
@@ -77,7 +75,7 @@ class OptionsAnswer(AnswerModel):
 
 class InvoiceRequest(StrictModel):
     telegram_id: TelegramId
-    stars: int = Field(ge=1, le=STARS_AT_ONCE_MAX, examples=[70])
+    stars: int = Field(ge=1, le=AT_ONCE_MAX, examples=[70])
     asset: Asset = Field(
         Asset.CREDIT, description="Others than credits are sold by the package of this price."
     )
@@ -101,8 +99,8 @@ class ConfirmRequest(StrictModel):
     )
 
     telegram_id: TelegramId
-    stars: int | None = Field(None, ge=1, le=STARS_AT_ONCE_MAX)
-    total_amount: int | None = Field(None, ge=1, le=STARS_AT_ONCE_MAX, examples=[70])
+    stars: int | None = Field(None, ge=1, le=AT_ONCE_MAX)
+    total_amount: int | None = Field(None, ge=1, le=AT_ONCE_MAX, examples=[70])
     currency: Literal["XTR"]
     invoice_payload: Text
     telegram_payment_charge_id: Text
@@ -219,7 +217,11 @@ async def stars_confirm(body: ConfirmRequest, needs: Deps) -> ConfirmAnswer:
 async def list_packages(
     needs: Deps, facts: RequestFacts, asset: Annotated[Asset | None, Query()] = None
 ) -> list[PackageAnswer]:
-    scales = {name: gateway.scale for name, gateway in needs.gateways.items()}
+    scales = {
+        name: gateway.scale
+        for name, gateway in needs.gateways.items()
+        if purchase.is_for_sale(needs, gateway)
+    }
     return [
         PackageAnswer(
             key=package.key,

@@ -12,7 +12,6 @@ from hamyon.payments.store import mismatches as store
 from hamyon.payments.types import (
     Fact,
     MismatchKind,
-    MismatchState,
     Payment,
     Refund,
     RunId,
@@ -29,9 +28,10 @@ async def differ(
     refund: Refund | None = None,
     fact: Fact | None = None,
     run_id: RunId | None = None,
-    state: MismatchState = "open",
+    refused: str | None = None,
 ) -> MismatchKind:
-    """Keep a difference and tell operators of a new one that is open.
+    """Keep a difference, and tell operators of a new one. ``refused``: the code of the refusal that
+    kept a fact from being settled.
 
     A reconciliation tells of all that it saw at once.
     """
@@ -41,12 +41,12 @@ async def differ(
         kind=kind,
         subject=subject,
         payment_id=payment.id if payment is not None else None,
-        ours=_ours(payment, refund),
+        ours={"refused": refused} if refused is not None else _ours(payment, refund),
         theirs=asdict(fact) if fact is not None else None,
         run_id=run_id,
-        state=state,
+        state="open",
     )
-    if mismatch_id is not None and state == "open" and run_id is None:
+    if mismatch_id is not None and run_id is None:
         facts = {"gateway": gateway, "difference": kind, "subject": subject, "id": mismatch_id}
         await notices.tell(
             connection, Notice(f"mismatch:{mismatch_id}", kind="payment_mismatch", facts=facts)

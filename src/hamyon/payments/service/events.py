@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from hamyon.kit import store as kit_store
 from hamyon.kit.crash import reach
-from hamyon.kit.db import in_transaction, transaction
+from hamyon.kit.db import Connection, in_transaction, transaction
+from hamyon.kit.errors import HamyonError
+from hamyon.payments.service.differ import differ
 from hamyon.payments.service.refund import settle_refund
 from hamyon.payments.service.settle import Desk, Settled, desk_of, settle_charge
 from hamyon.payments.types import (
@@ -18,11 +20,15 @@ from hamyon.payments.types import (
     Gateway,
     MismatchKind,
     Needs,
-    RefundMade,
+    Refund,
     Unclear,
 )
 
 ENTRYPOINT: Final = "payments.event"
+
+
+Outcome: TypeAlias = Settled | Refund | MismatchKind | None
+"""What became of a fact."""
 
 
 class VendorUnclear(Exception):
@@ -71,19 +77,38 @@ async def handle(needs: Needs, gateway: Gateway, subject: str) -> None:
     facts = await gateway.truth(subject, bodies)
     if isinstance(facts, Unclear):
         raise VendorUnclear(facts.reason)
-    await apply(needs, desk_of(needs, gateway), facts)
+    desk = desk_of(needs, gateway)
+    for fact in in_order(facts):
+        try:
+            await settle(needs, desk, fact)
+        except HamyonError as refusal:
+            # The ledger cannot hold the amount, for example: trying again would not help.
+            await in_transaction(needs.pool, leave_open, desk, fact, refusal)
     reach("event.settled")
     await kit_store.mark_handled(needs.pool, source=gateway.name, subject=subject)
 
 
-async def apply(needs: Needs, desk: Desk, facts: Sequence[Fact]) -> list[Settled | MismatchKind]:
-    """Settle facts in the only order that makes sense: what was paid before what went back.
+def in_order(facts: Sequence[Fact]) -> list[Fact]:
+    """The only order that makes sense: what was paid before what went back."""
+    return sorted(facts, key=lambda fact: not isinstance(fact, Charge))
 
-    Returns what became of the charges.
-    """
-    charges = [fact for fact in facts if isinstance(fact, Charge)]
-    settled = [await in_transaction(needs.pool, settle_charge, desk, charge) for charge in charges]
-    for made in facts:
-        if isinstance(made, RefundMade):
-            await in_transaction(needs.pool, settle_refund, desk, made)
-    return settled
+
+async def settle(needs: Needs, desk: Desk, fact: Fact) -> Outcome:
+    """Settle one fact in a transaction of its own. Raises what the ledger refuses."""
+    if isinstance(fact, Charge):
+        return await in_transaction(needs.pool, settle_charge, desk, fact)
+    return await in_transaction(needs.pool, settle_refund, desk, fact)
+
+
+async def leave_open(connection: Connection, desk: Desk, fact: Fact, refusal: HamyonError) -> None:
+    """Keep a fact that cannot be settled for operators."""
+    is_charge = isinstance(fact, Charge)
+    await differ(
+        connection,
+        desk.gateway.name,
+        MismatchKind.ONLY_THEIRS if is_charge else MismatchKind.REFUND_ONLY_THEIRS,
+        fact.external_id,
+        fact=fact,
+        run_id=desk.run_id,
+        refused=refusal.code,
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -13,9 +13,10 @@ from hamyon.payments.service.due import LIMIT, each, recheck_at
 from hamyon.payments.service.purchase import open_at_vendor
 from hamyon.payments.service.settle import desk_of
 from hamyon.payments.store import payments as store
-from hamyon.payments.types import KEY_LIFE, Charge, Gateway, Needs, Payment, Unclear
+from hamyon.payments.types import KEY_LIFE, Charge, Gateway, Needs, Payment, PaymentState, Unclear
 
 NEVER_OPENED: Final = "never_opened"
+CLOCKS_DIFFER: Final = timedelta(hours=1)
 
 log = structlog.get_logger(__name__)
 
@@ -29,34 +30,43 @@ async def sweep(needs: Needs) -> None:
             needs.pool, payment.id, check_at=recheck_at(needs.clock.now(), payment.checks)
         )
         gateway = needs.gateways.get(payment.gateway)
-        if gateway is not None:
+        if gateway is None:
+            return
+        try:
             await check(needs, gateway, payment)
+        except events.VendorUnclear as unclear:
+            log.warning("payment unclear", payment_id=str(payment.id), reason=str(unclear))
 
     await each(await store.due(needs.pool, now=needs.clock.now(), limit=LIMIT), look)
 
 
 async def check(needs: Needs, gateway: Gateway, payment: Payment) -> None:
-    """Ask the vendor about one payment, and do what follows. Only the vendor's word cancels it."""
+    """Ask the vendor about one payment, and do what follows. Only the vendor's word cancels it.
+
+    An invoice that waits for its payer is nothing to ask about. Raises VendorUnclear.
+    """
     if payment.external_id is not None:
-        try:
-            await events.handle(needs, gateway, payment.external_id)
-        except events.VendorUnclear as unclear:
-            log.warning("payment unclear", payment_id=str(payment.id), reason=str(unclear))
+        await events.handle(needs, gateway, payment.external_id)
+    elif payment.state is not PaymentState.CREATED or payment.url is not None:
+        return
     elif needs.clock.now() - payment.vendor_key_at <= KEY_LIFE:
         # Nobody answered when it was opened. The same key again tells what became of it.
-        await open_at_vendor(needs, gateway, payment)
+        outcome = await open_at_vendor(needs, gateway, payment)
+        if isinstance(outcome, Unclear):
+            raise events.VendorUnclear(outcome.reason)
     else:
         await _look_up(needs, gateway, payment)
 
 
 async def _look_up(needs: Needs, gateway: Gateway, payment: Payment) -> None:
     """The vendor has forgotten the key, so it is never sent again: search, and believe it."""
-    found = await gateway.find(payment.id, _since(payment))
+    made_at = payment.vendor_key_at
+    found = await gateway.find(payment.id, made_at - CLOCKS_DIFFER, made_at + KEY_LIFE)
     match found:
         case Charge():
-            await events.apply(needs, desk_of(needs, gateway), [found])
+            await events.settle(needs, desk_of(needs, gateway), found)
         case Unclear(reason):
-            log.warning("payment unclear", payment_id=str(payment.id), reason=reason)
+            raise events.VendorUnclear(reason)
         case None:
             await in_transaction(
                 needs.pool,
@@ -65,8 +75,3 @@ async def _look_up(needs: Needs, gateway: Gateway, payment: Payment) -> None:
                 external_id=None,
                 reason=NEVER_OPENED,
             )
-
-
-def _since(payment: Payment) -> datetime:
-    """A moment before the vendor can have made it, whatever its clock says."""
-    return payment.created_at - timedelta(hours=1)

@@ -183,7 +183,7 @@ async def _frozen_package(
         title if wish.quantity == 1 else f"{title} × {wish.quantity}",
         amount_minor=price_minor,
         asset=package.asset,
-        amount=(package.amount + package.bonus) * wish.quantity,
+        amount=package.granted * wish.quantity,
         package_key=package.key,
         quantity=wish.quantity,
         discount_id=discount.id if discount is not None else None,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from hamyon.kit.db import Connection, Pool
-from hamyon.payments.errors import MismatchNotFound, PaymentNotFound
+from hamyon.payments.errors import PaymentNotFound
 from hamyon.payments.store import details as details_store
 from hamyon.payments.store import mismatches as mismatches_store
 from hamyon.payments.store import payments as store
@@ -142,11 +142,3 @@ async def mismatches(
     )
     shown = found[:limit]
     return shown, shown[-1].id if len(found) > limit else None
-
-
-async def mismatch(pool: Connection | Pool, mismatch_id: MismatchId) -> Mismatch:
-    """One difference. Raises MismatchNotFound."""
-    found = await mismatches_store.mismatch(pool, mismatch_id)
-    if found is None:
-        raise MismatchNotFound
-    return found

@@ -20,7 +20,7 @@ from hamyon.kit.ids import new_id
 from hamyon.notices import service as notices
 from hamyon.notices.types import Notice
 from hamyon.payments.errors import GatewayUnavailable, ReconcileRunNotFound
-from hamyon.payments.service.events import VendorUnclear
+from hamyon.payments.service.events import VendorUnclear, leave_open
 from hamyon.payments.service.refund import settle_refund
 from hamyon.payments.service.settle import Desk, Settled, desk_of, settle_charge
 from hamyon.payments.store import comparing, mismatches
@@ -166,6 +166,11 @@ async def step(needs: Needs, run_id: RunId) -> Run:
             await _go_on(needs, _connected(needs, run.gateway), run)
         except GatewayUnavailable:
             await _end(needs, run, error="the gateway is not connected")
+        except Exception as error:
+            # Whatever keeps it from going on, the hours behind it must be looked at one day.
+            if needs.clock.now() - run.created_at < GIVE_UP_AFTER:
+                raise
+            await _end(needs, run, error=repr(error)[:500])
         after = await store.run(needs.pool, run_id)
         assert after is not None
         return after
@@ -222,10 +227,7 @@ async def _list_page(needs: Needs, gateway: Gateway, run: Run) -> None:
     if isinstance(listed, Listed) and run.cursor is not None and listed.cursor == run.cursor:
         listed = Unclear("the vendor's books repeat a page without end")
     if isinstance(listed, Unclear):
-        if needs.clock.now() - run.created_at < GIVE_UP_AFTER:
-            raise VendorUnclear(listed.reason)
-        await _end(needs, run, error=listed.reason[:500])
-        return
+        raise VendorUnclear(listed.reason)
     await in_transaction(needs.pool, _stage, run, listed)
 
 
@@ -274,7 +276,7 @@ async def _heal(needs: Needs, gateway: Gateway, run: Run) -> None:
         except HamyonError as refusal:
             # The ledger refuses an amount that it cannot hold, for example. Others must not wait.
             log.exception("not healed", run_id=str(run.id), fact=fact.external_id)
-            await in_transaction(needs.pool, _leave_open, run, fact, refusal.code)
+            await in_transaction(needs.pool, _leave_open, desk, run, fact, refusal)
     if not facts:
         await _end(needs, run)
 
@@ -319,22 +321,12 @@ async def _heal_one(connection: Connection, desk: Desk, run: Run, fact: Fact) ->
     await _count(connection, run, fact)
 
 
-async def _leave_open(connection: Connection, run: Run, fact: Fact, why: str) -> None:
-    if not await store.take(connection, run.id, fact):
-        return
-    is_charge = isinstance(fact, Charge)
-    await mismatches.note(
-        connection,
-        gateway=run.gateway,
-        kind=MismatchKind.ONLY_THEIRS if is_charge else MismatchKind.REFUND_ONLY_THEIRS,
-        subject=fact.external_id,
-        payment_id=None,
-        ours={"refused": why},
-        theirs=asdict(fact),
-        run_id=run.id,
-        state="open",
-    )
-    await _count(connection, run, fact)
+async def _leave_open(
+    connection: Connection, desk: Desk, run: Run, fact: Fact, refusal: HamyonError
+) -> None:
+    if await store.take(connection, run.id, fact):
+        await leave_open(connection, desk, fact, refusal)
+        await _count(connection, run, fact)
 
 
 async def _count(connection: Connection, run: Run, fact: Fact) -> None:

@@ -39,8 +39,8 @@ from hamyon.payments.types import (
 )
 from hamyon.rewards import service as rewards
 
-SEND_AFTER: Final = timedelta(seconds=30)
-"""When a worker sends a refund whose own process did not."""
+SEND_AFTER: Final = timedelta(minutes=2)
+"""When a worker sends a refund whose own process did not; longer than any call takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +153,8 @@ async def _refund_of(
     for refund in await store.of_payment(connection, payment.id):
         if refund.external_id == made.external_id:
             return refund
-        is_open = refund.external_id is None and refund.state is not RefundState.FAILED
-        if is_open and (refund.id == made.refund_id or not desk.gateway.refunds_parts):
+        is_unclaimed = refund.external_id is None and refund.state is not RefundState.FAILED
+        if is_unclaimed and (refund.id == made.refund_id or not desk.gateway.refunds_parts):
             return refund
     return None
 
@@ -162,14 +162,17 @@ async def _refund_of(
 async def _follow(
     connection: Connection, desk: Desk, made: RefundMade, payment: Payment, refund: Refund
 ) -> Refund | MismatchKind:
+    same_money = (made.amount_minor, made.currency) == (refund.amount_minor, payment.currency)
     if refund.ended_at is not None:
-        same = (refund.state is RefundState.DONE) == _is_done(made)
-        if same and refund.amount_minor == made.amount_minor:
+        if same_money and (refund.state is RefundState.DONE) == _is_done(made):
+            external_id, at = made.external_id, made.at
+            await store.adopt(connection, refund.id, external_id=external_id, vendor_at=at)
             return refund
         return await _differ(
             connection, desk, MismatchKind.REFUND_DIFFERS, made, payment, refund=refund
         )
-    if made.amount_minor != refund.amount_minor or made.currency != payment.currency:
+    if not same_money and made.state is not RefundState.FAILED:
+        await store.ask_no_more(connection, refund.id)
         return await _differ(
             connection, desk, MismatchKind.REFUND_DIFFERS, made, payment, refund=refund
         )

@@ -84,14 +84,17 @@ async def resolve(
     seen = await store.mismatch(connection, mismatch_id)
     if seen is None:
         raise MismatchNotFound
-    # As settling does: the payment's row is where everything about it queues, the rest comes after.
+    # In settling's order: the charge, then the payment's row, then all the rest.
+    await payments_store.lock_charge(connection, seen.gateway, seen.subject)
     payment = await _payment_of(connection, seen)
     mismatch = await store.lock(connection, mismatch_id)
     assert mismatch is not None, "differences are never deleted"
     if mismatch.state != "open":
         raise MismatchClosed
     effect: Mapping[str, object] = {}
-    if decision != "dismiss":
+    if decision == "dismiss" and mismatch.kind is MismatchKind.REFUND_DIFFERS:
+        await _end_refund(connection, needs, mismatch)
+    elif decision != "dismiss":
         gateway = needs.gateways.get(mismatch.gateway)
         if gateway is None:
             raise GatewayUnavailable(gateway=mismatch.gateway)
@@ -116,6 +119,25 @@ async def resolve(
         ),
     )
     return resolved
+
+
+async def _end_refund(connection: Connection, needs: Needs, mismatch: Mismatch) -> Refund | None:
+    """Our refund, if there is one, whose amount alone was in doubt: it is over as the vendor made
+    it, and nobody needs to ask again."""
+    made = _refund(mismatch)
+    ours = await refunds_store.of_charge(connection, mismatch.gateway, made.external_id)
+    if ours is None and made.refund_id is not None:
+        ours = await refunds_store.refund(connection, made.refund_id)
+    if ours is not None and ours.ended_at is None and made.state is RefundState.DONE:
+        await refunds_store.set_sent(
+            connection,
+            ours.id,
+            state=RefundState.DONE,
+            external_id=made.external_id,
+            vendor_at=made.at,
+            ended_at=needs.clock.now(),
+        )
+    return ours
 
 
 async def _payment_of(connection: Connection, mismatch: Mismatch) -> Payment | None:
@@ -212,6 +234,9 @@ async def _claw_back(connection: Connection, case: _Case) -> Mapping[str, object
     if kind in {MismatchKind.ONLY_OURS, MismatchKind.STATE_DIFFERS}:
         rest = case.payment.paid_minor - case.payment.refunded_minor
         refund = await _take(connection, case, case.payment, rest)
+    elif kind is MismatchKind.AMOUNT_DIFFERS:
+        surplus = case.payment.paid_minor - _charge(case.mismatch).amount_minor
+        refund = await _take(connection, case, case.payment, surplus)
     elif kind is MismatchKind.REFUND_ONLY_THEIRS:
         refund = await _follow(connection, case)
     elif kind is MismatchKind.REFUND_DIFFERS:
@@ -247,21 +272,9 @@ async def _take_difference(connection: Connection, case: _Case, payment: Payment
     assert payment.paid_minor is not None
     if made.currency != payment.currency or made.state is not RefundState.DONE:
         raise DecisionImpossible(problem="the vendor has not sent this money back")
-    ours = await refunds_store.of_charge(connection, case.mismatch.gateway, made.external_id)
-    if ours is None and made.refund_id is not None:
-        ours = await refunds_store.refund(connection, made.refund_id)
+    ours = await _end_refund(connection, case.needs, case.mismatch)
     counted = ours.amount_minor if ours is not None and ours.state is not RefundState.FAILED else 0
     left = payment.paid_minor - payment.refunded_minor
-    if ours is not None and ours.ended_at is None:
-        # Only its amount was in doubt; nobody needs to ask the vendor about it again.
-        await refunds_store.set_sent(
-            connection,
-            ours.id,
-            state=RefundState.DONE,
-            external_id=made.external_id,
-            vendor_at=made.at,
-            ended_at=case.desk.now,
-        )
     return await _take(connection, case, payment, min(made.amount_minor - counted, left))
 
 

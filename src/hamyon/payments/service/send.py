@@ -32,7 +32,8 @@ log = structlog.get_logger(__name__)
 
 
 async def send(needs: Needs, refund_id: RefundId) -> Refund:
-    """Bring one refund a step further. Safe at once from anywhere: the vendor knows the key."""
+    """Bring one refund a step further. Safe at once from anywhere: all send one key, and a new
+    key is taken by one of them only."""
     refund = await store.refund(needs.pool, refund_id)
     assert refund is not None
     payment = await payments_store.payment(needs.pool, refund.payment_id)
@@ -60,11 +61,13 @@ async def _outcome(
         if found is not None:
             return found
         key = str(new_id())
-        await store.new_vendor_key(needs.pool, refund.id, key=key, at=needs.clock.now())
+        at = needs.clock.now()
+        if not await store.renew_key(needs.pool, refund.id, old=wish.key, key=key, at=at):
+            return None
         wish = replace(wish, key=key)
     outcome = await gateway.refund(wish)
-    if isinstance(outcome, Declined) and refund.checks > 0:
-        # An earlier call that nobody answered may have done it; then there is nothing left to do.
+    if isinstance(outcome, Declined):
+        # An earlier call may have done it, whose answer nobody kept.
         found = await gateway.find_refund(wish)
         return outcome if found is None else found
     return outcome
@@ -97,20 +100,20 @@ async def _keep(
             await in_transaction(needs.pool, refunds.settle_refund, desk, made)
         case Declined(code, message):
             await in_transaction(needs.pool, refunds.fail, desk, refund.id, f"{code}: {message}")
-            return
         case Unclear(reason):
             log.warning("refund unclear", refund_id=str(refund.id), reason=reason)
         case None:
             pass
-    await store.check_again(
-        needs.pool, refund.id, check_at=recheck_at(needs.clock.now(), refund.checks)
-    )
 
 
 async def sweep(needs: Needs) -> None:
     """Bring every refund that is due a step further."""
 
     async def step(refund: Refund) -> None:
+        # Before the step: one that fails must not come first again and again.
+        await store.check_again(
+            needs.pool, refund.id, check_at=recheck_at(needs.clock.now(), refund.checks)
+        )
         await send(needs, refund.id)
 
     await each(await store.due(needs.pool, now=needs.clock.now(), limit=LIMIT), step)

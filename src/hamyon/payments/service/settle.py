@@ -1,6 +1,7 @@
 """What a vendor says of a charge becomes what a person has: once, in any order, however often.
 
-Everything about one charge queues at its payment's row, which is locked first.
+One charge is settled by one transaction at a time; everything else about it queues at its payment's
+row.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ async def settle_charge(
     connection: Connection, desk: Desk, charge: Charge
 ) -> Settled | MismatchKind:
     """Bring a payment to where its vendor says it is. What does not fit is kept for operators."""
+    await store.lock_charge(connection, desk.gateway.name, charge.external_id)
     payment = await _payment_of(connection, desk, charge)
     if payment is None:
         if charge.state is ChargeState.PAID:
@@ -182,8 +184,7 @@ async def credit(
         Deposit(payment.user_id, payment.id, payment.asset, granted, desk.now),
         desk.terms,
     )
-    if payment.discount_id is not None:
-        await rewards.use_discount(connection, payment.discount_id, payment.id)
+    await _use_discount(connection, payment)
     await mismatches_store.heal(
         connection,
         gateway=desk.gateway.name,
@@ -202,6 +203,20 @@ async def credit(
     return Settled(paid, fresh=True)
 
 
+async def _use_discount(connection: Connection, payment: Payment) -> None:
+    """A payment keeps the price that it was opened at; that a second one had it is no secret."""
+    if payment.discount_id is None:
+        return
+    if not await rewards.use_discount(connection, payment.discount_id, payment.id):
+        facts: dict[str, object] = {
+            "payment_id": str(payment.id),
+            "telegram_id": payment.user_id,
+            "discount_id": payment.discount_id,
+        }
+        notice = Notice(f"discount_used_again:{payment.id}", "discount_used_again", facts)
+        await notices.tell(connection, notice)
+
+
 async def _differ(
     connection: Connection,
     desk: Desk,
@@ -209,6 +224,9 @@ async def _differ(
     charge: Charge,
     payment: Payment | None,
 ) -> MismatchKind:
+    if payment is not None and not payment.was_paid and kind is not MismatchKind.SECOND_CHARGE:
+        # An operator decides now; a webhook or a look at the books still finds what changes.
+        await store.ask_no_more(connection, payment.id)
     return await differ(
         connection,
         desk.gateway.name,

@@ -70,7 +70,8 @@ async def confirm(needs: Needs, told: StarEvent) -> Confirmed:
     await receive(needs, told, delay=HANDLE_LATER)
     facts = await gateway.truth(told.telegram_payment_charge_id, [told.to_bytes()])
     assert not isinstance(facts, Unclear), "an event speaks for itself"
-    (settled,) = await events.apply(needs, desk_of(needs, gateway), facts)
+    (fact,) = facts
+    settled = await events.settle(needs, desk_of(needs, gateway), fact)
     if not isinstance(settled, Settled):
         raise InvoiceNotFound
     payment = settled.payment

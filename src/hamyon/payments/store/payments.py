@@ -102,6 +102,18 @@ async def lock(connection: Connection, payment_id: PaymentId) -> Payment | None:
     return await payment(connection, payment_id) if locked else None
 
 
+async def lock_charge(connection: Connection, gateway: str, external_id: str) -> None:
+    """Let nobody else settle this charge until this transaction ends."""
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"charge:{gateway}:{external_id}"
+    )
+
+
+async def ask_no_more(connection: Connection, payment_id: PaymentId) -> None:
+    """Nobody needs to ask the vendor about this payment again."""
+    await connection.execute("UPDATE payments SET check_at = NULL WHERE id = $1", payment_id)
+
+
 async def id_of_charge(
     connection: Connection | Pool, gateway: str, external_id: str
 ) -> PaymentId | None:
@@ -126,10 +138,13 @@ async def set_opened(
     """Keep where to pay. A charge that came first is left as it is."""
     await connection.execute(
         """
-        UPDATE payments SET url = $2, check_at = $5,
+        UPDATE payments SET url = $2, check_at = CASE WHEN paid_at IS NULL THEN $5::timestamptz END,
             external_id = coalesce(external_id, $3), vendor_at = coalesce(vendor_at, $4),
-            state = CASE WHEN coalesce(external_id, $3) IS NULL THEN 'created' ELSE 'pending' END
-        WHERE id = $1 AND state IN ('created', 'pending')
+            state = CASE
+                WHEN state = 'created' AND coalesce(external_id, $3) IS NOT NULL THEN 'pending'
+                ELSE state
+            END
+        WHERE id = $1 AND state <> 'canceled'
         """,
         payment_id,
         url,
@@ -210,15 +225,6 @@ async def add_refunded(
         payment_id,
         amount_minor,
         taken,
-    )
-
-
-async def new_vendor_key(
-    connection: Connection | Pool, payment_id: PaymentId, *, key: str, at: datetime
-) -> None:
-    """A vendor forgets keys: a call that surely had no effect is made under a new one."""
-    await connection.execute(
-        "UPDATE payments SET vendor_key = $2, vendor_key_at = $3 WHERE id = $1", payment_id, key, at
     )
 
 

@@ -108,6 +108,26 @@ async def set_sent(
     )
 
 
+async def adopt(
+    connection: Connection, refund_id: RefundId, *, external_id: str, vendor_at: datetime
+) -> None:
+    """A refund whose credits an operator took is the vendor's now, too."""
+    await connection.execute(
+        """
+        UPDATE refunds SET external_id = $2, vendor_at = $3
+        WHERE id = $1 AND external_id IS NULL
+        """,
+        refund_id,
+        external_id,
+        vendor_at,
+    )
+
+
+async def ask_no_more(connection: Connection, refund_id: RefundId) -> None:
+    """An operator decides about this refund now; its vendor has said what it had to say."""
+    await connection.execute("UPDATE refunds SET check_at = NULL WHERE id = $1", refund_id)
+
+
 async def set_failed(
     connection: Connection, refund_id: RefundId, *, error: str, ended_at: datetime
 ) -> None:
@@ -123,13 +143,24 @@ async def set_failed(
     )
 
 
-async def new_vendor_key(
-    connection: Connection | Pool, refund_id: RefundId, *, key: str, at: datetime
-) -> None:
-    """A vendor forgets keys: a call that surely had no effect is made under a new one."""
-    await connection.execute(
-        "UPDATE refunds SET vendor_key = $2, vendor_key_at = $3 WHERE id = $1", refund_id, key, at
+async def renew_key(
+    connection: Connection | Pool, refund_id: RefundId, *, old: str, key: str, at: datetime
+) -> bool:
+    """A vendor forgets keys: what it surely did not do is asked for under a new one.
+
+    False: somebody else took one meanwhile, and two keys would be two refunds.
+    """
+    renewed = await connection.fetchval(
+        """
+        UPDATE refunds SET vendor_key = $3, vendor_key_at = $4
+        WHERE id = $1 AND vendor_key = $2 AND ended_at IS NULL RETURNING true
+        """,
+        refund_id,
+        old,
+        key,
+        at,
     )
+    return renewed is not None
 
 
 async def due(connection: Connection | Pool, *, now: datetime, limit: int) -> Sequence[Refund]:

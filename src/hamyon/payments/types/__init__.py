@@ -36,9 +36,10 @@ from hamyon.payments.types.payment import (
     RunId,
     share,
 )
-from hamyon.payments.types.stars import STARS, XTR, Rate, StarEvent
+from hamyon.payments.types.stars import AT_ONCE_MAX, STARS, XTR, Rate, StarEvent
 
 __all__ = [
+    "AT_ONCE_MAX",
     "KEY_LIFE",
     "STARS",
     "XTR",

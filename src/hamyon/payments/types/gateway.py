@@ -192,8 +192,11 @@ class Gateway(Protocol):
         """Make a place to pay. The same ``key``: the same place."""
         ...
 
-    async def find(self, payment_id: PaymentId, since: datetime) -> Charge | Unclear | None:
-        """The charge that carries ``payment_id``, made after ``since``; None: surely none."""
+    async def find(
+        self, payment_id: PaymentId, since: datetime, until: datetime | None = None
+    ) -> Charge | Unclear | None:
+        """The charge that carries ``payment_id``, made in [since, until); None: surely none, or
+        nothing that anybody could pay without having seen it."""
         ...
 
     async def receive(self, address: str, headers: Mapping[str, str], body: bytes) -> Event | None:
@@ -210,7 +213,8 @@ class Gateway(Protocol):
         ...
 
     async def find_refund(self, wish: RefundWish) -> RefundMade | Unclear | None:
-        """The refund that carries ``wish.refund_id``; None: surely none."""
+        """The refund that carries ``wish.refund_id``; None: surely none, or ``refund`` repeated
+        is the look-up."""
         ...
 
     async def books(self, since: datetime, until: datetime, cursor: str | None) -> Listed | Unclear:

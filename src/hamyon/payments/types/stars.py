@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, Self
@@ -11,6 +12,8 @@ import orjson
 STARS: Final = "stars"
 """The gateway's name."""
 XTR: Final = "XTR"
+AT_ONCE_MAX: Final = 10**12
+"""Stars of one charge: far more than anybody has, and far from the end of the ledger's numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,11 @@ class StarEvent:
 
     @property
     def key(self) -> str:
-        """What makes two deliveries one event."""
-        return f"{self.kind}:{self.telegram_payment_charge_id}"
+        """What makes two deliveries one event: all that it says but when, so that a false report
+        of a charge does not stand in for the true one."""
+        said = (self.telegram_id, self.total_amount, self.currency, self.invoice_payload)
+        digest = hashlib.sha256(repr(said).encode()).hexdigest()[:16]
+        return f"{self.kind}:{self.telegram_payment_charge_id}:{digest}"
 
     @property
     def time(self) -> datetime:

@@ -55,6 +55,10 @@ def gateway(parts: GatewayParts) -> Gateway:
     return StarsGateway(bot, parts.clock, parts.signing_key)
 
 
+_BAD_REQUEST: Final = 400
+"""The one refusal that is about the charge itself."""
+
+
 class StarsGateway:
     """A ``Gateway`` over the Bot API; ``bot`` is None where services alone speak with Telegram.
 
@@ -104,10 +108,12 @@ class StarsGateway:
             return Unclear("createInvoiceLink answered without a link")
         return Opened(url=link, external_id=None)
 
-    async def find(self, payment_id: PaymentId, since: datetime) -> Charge | Unclear | None:
+    async def find(
+        self, payment_id: PaymentId, since: datetime, until: datetime | None = None
+    ) -> Charge | Unclear | None:
         """None: an invoice that nobody paid is nothing at Telegram, and one that was paid is told
         by its event and found again by ``books``."""
-        del payment_id, since
+        del payment_id, since, until
         return None
 
     async def receive(self, address: str, headers: Mapping[str, str], body: bytes) -> Event | None:
@@ -136,7 +142,7 @@ class StarsGateway:
         """Send all Stars of a charge back. Telegram gives none back twice, so that a repetition
         says ``CHARGE_ALREADY_REFUNDED``, which is success."""
         if self._bot is None:
-            return _NO_BOT
+            return Unclear(_NO_BOT.message)
         if not wish.is_whole:
             return Declined("partial_refund", "Telegram sends back all Stars of a charge or none")
         charge = {"user_id": wish.payer_id, "telegram_payment_charge_id": wish.charge_id}
@@ -146,6 +152,9 @@ class StarsGateway:
             return self._refunded(wish) if done else Unclear("refundStarPayment did not say True")
         if isinstance(outcome, BotRefused) and _ALREADY_REFUNDED in outcome.description:
             return self._refunded(wish)
+        if isinstance(outcome, BotRefused) and outcome.error_code != _BAD_REQUEST:
+            # A refused bot says nothing of the charge: an earlier call may have sent it back.
+            return Unclear(f"{outcome.error_code} {outcome.description}")
         return _not_done(outcome)
 
     async def find_refund(self, wish: RefundWish) -> RefundMade | Unclear | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 from urllib.parse import quote, urlencode
@@ -65,6 +65,7 @@ class YooKassaClient:
         self._http = http
         basic = base64.b64encode(f"{shop_id}:{secret_key}".encode()).decode()
         self._headers = {"Authorization": f"Basic {basic}"}
+        self._secrets = (secret_key, basic)
         self._base_url = base_url.rstrip("/") + "/v3"
         self._timeout_s = timeout_s
 
@@ -108,12 +109,15 @@ class YooKassaClient:
             )
         except HttpFailure as failure:
             return Unclear(str(failure))
-        return answer_of(response)
+        return answer_of(response, self._secrets)
 
 
-def answer_of(response: Response) -> Answer:
-    """What an HTTP answer means. A 4xx counts as refused only in the vendor's own words: what
-    stands in between (a proxy, a firewall) says it too, and proves nothing about a payment."""
+def answer_of(response: Response, secrets: Iterable[str] = ()) -> Answer:
+    """What an HTTP answer means. ``secrets`` that the vendor repeats are cut out of its words.
+
+    A 4xx counts as refused only in the vendor's own words: what stands in between (a proxy, a
+    firewall) says it too, and proves nothing about a payment.
+    """
     try:
         body = response.json()
     except ValueError:
@@ -122,10 +126,13 @@ def answer_of(response: Response) -> Answer:
         return Unclear(f"answered {response.status} with no object")
     if response.status == 200:
         return body
+    description = str(body.get("description") or "")
+    for secret in secrets:
+        description = description.replace(secret, "...")
     said = Refusal(
         response.status,
         str(body.get("code") or "")[:100],
-        str(body.get("description") or "")[:_TEXT_MAX],
+        description[:_TEXT_MAX],
         str(body.get("parameter") or "")[:100],
     )
     refused = 400 <= response.status < 500 and response.status not in _MAYBE_LATER

@@ -118,9 +118,11 @@ class YooKassaGateway:
         url = confirmation_url_of(answer) or self._shop.return_url
         return Opened(url=url, external_id=charge.external_id, at=charge.at)
 
-    async def find(self, payment_id: PaymentId, since: datetime) -> Charge | Unclear | None:
-        """Looks through what was made since; of several, the one that was paid."""
-        found = await self._carrier(payment_id, since)
+    async def find(
+        self, payment_id: PaymentId, since: datetime, until: datetime | None = None
+    ) -> Charge | Unclear | None:
+        """Looks through what was made then; of several, the one that was paid."""
+        found = await self._carrier(payment_id, since, until)
         try:
             return charge_of(found) if isinstance(found, Mapping) else found
         except Unusable as unusable:
@@ -220,9 +222,13 @@ class YooKassaGateway:
 
     # --- looking up -------------------------------------------------------------------------------
 
-    async def _carrier(self, payment_id: PaymentId, since: datetime) -> Item | Unclear | None:
+    async def _carrier(
+        self, payment_id: PaymentId, since: datetime, until: datetime | None = None
+    ) -> Item | Unclear | None:
         """The vendor's payment that carries ``payment_id``."""
         query = {"created_at.gte": _moment(since - CLOCKS_DIFFER)}
+        if until is not None:
+            query["created_at.lt"] = _moment(until + CLOCKS_DIFFER)
         found = await _collected(
             self._client.payments, query, lambda item: our_id(item, PAYMENT_KEY) == payment_id
         )

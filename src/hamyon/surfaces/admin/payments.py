@@ -357,19 +357,11 @@ async def recheck_payment(
 ) -> OperatorsPayment:
     payment = await read.payment(needs.pool, PaymentId(payment_id))
     gateway = _gateway(needs, payment)
+    # Written before it is done: what was asked for is an act, whatever the vendor says.
+    act = acting.act("payment.recheck", f"payment:{payment_id}", before={"state": payment.state})
+    await in_transaction(needs.pool, record_act, act)
     try:
-        if payment.external_id is not None:
-            await events.handle(needs, gateway, payment.external_id)
-        else:
-            await pending.check(needs, gateway, payment)
+        await pending.check(needs, gateway, payment)
     except events.VendorUnclear as unclear:
         raise PaymentUnclear(payment_id=str(payment_id)) from unclear
-    after = await read.payment(needs.pool, payment.id)
-    act = acting.act(
-        "payment.recheck",
-        f"payment:{payment_id}",
-        before={"state": payment.state},
-        after={"state": after.state},
-    )
-    await in_transaction(needs.pool, record_act, act)
-    return OperatorsPayment.of(after)
+    return OperatorsPayment.of(await read.payment(needs.pool, payment.id))

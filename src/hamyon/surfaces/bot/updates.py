@@ -10,15 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hamyon.kit.texts import DEFAULT_LANGUAGE, Language, language_of
 from hamyon.kit.web.models import INT64_MAX
-from hamyon.payments.types import XTR, StarEvent
+from hamyon.payments.types import AT_ONCE_MAX, XTR, StarEvent
 
-STARS_AT_ONCE_MAX: Final = 10**12
-"""Far more than anybody has, and far from the end of the ledger's numbers."""
 TIME_MAX: Final = 253_402_300_799
 """The last second of the year 9999."""
 
 Id = Annotated[int, Field(ge=1, le=INT64_MAX)]
-Stars = Annotated[int, Field(ge=1, le=STARS_AT_ONCE_MAX)]
+Stars = Annotated[int, Field(ge=1, le=AT_ONCE_MAX)]
 Text = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]+$")]
 """The database's texts know no NUL."""
 
