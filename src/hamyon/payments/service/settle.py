@@ -105,11 +105,18 @@ async def _payment_of(connection: Connection, desk: Desk, charge: Charge) -> Pay
             return None
         # Another delivery of this charge may have settled it while this one waited for the lock.
         known = await store.id_of_charge(connection, gateway.name, charge.external_id)
-        if known is None and invoice.external_id is not None and gateway.invoices_are_reusable:
+        is_second = known is None and invoice.external_id is not None
+        if is_second and gateway.invoices_are_reusable and _buys(gateway, charge, invoice):
             return await buy_again(connection, invoice, desk.now)
         if known is None:
             return invoice
     return await store.lock(connection, known) if known is not None else None
+
+
+def _buys(gateway: Gateway, charge: Charge, invoice: Payment) -> bool:
+    """Whether a charge's money fits an invoice; one that does not must leave no purchase behind."""
+    same_amount = charge.amount_minor == invoice.amount_minor
+    return charge.currency == invoice.currency and (same_amount or gateway.grants_what_was_paid)
 
 
 async def buy_again(connection: Connection, invoice: Payment, now: datetime) -> Payment:
