@@ -70,21 +70,42 @@ def _ok(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
+CANARIES = (
+    ("127.0.0.1", socket.AF_INET),
+    ("127.0.0.2", socket.AF_INET),
+    ("::1", socket.AF_INET6),
+)
+
+
+async def _opened(made: Scene) -> list[asyncio.Server]:
+    """The public server, and a canary at its port on every address of this machine's own.
+
+    Raises OSError when somebody has the port on one of them.
+    """
+    servers = [await asyncio.start_server(made.public, PUBLIC, 0)]
+    made.port = servers[0].sockets[0].getsockname()[1]
+    try:
+        for host, family in CANARIES:
+            servers.append(await asyncio.start_server(made.canary, host, made.port, family=family))
+    except OSError:
+        for server in servers:
+            server.close()
+        raise
+    return servers
+
+
 @pytest.fixture
 async def scene() -> AsyncIterator[Scene]:
     made = Scene(answers={"public.example": [[PUBLIC]]})
-    public = await asyncio.start_server(made.public, PUBLIC, 0)
-    made.port = public.sockets[0].getsockname()[1]
-    canaries = [
-        await asyncio.start_server(made.canary, host, made.port, family=family)
-        for host, family in (
-            ("127.0.0.1", socket.AF_INET),
-            ("127.0.0.2", socket.AF_INET),
-            ("::1", socket.AF_INET6),
-        )
-    ]
+    for left in reversed(range(20)):
+        try:
+            servers = await _opened(made)
+            break
+        except OSError:
+            if not left:
+                raise
     yield made
-    for server in [public, *canaries]:
+    for server in servers:
         server.close()
 
 

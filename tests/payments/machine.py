@@ -1,11 +1,10 @@
-"""A hypothesis state machine: random lives of three people who pay and are given money back."""
+"""A hypothesis state machine: random lives of four people who pay and are given money back."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import Final, TypeVar
-from uuid import UUID
+from typing import Final
 
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
@@ -17,9 +16,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from hamyon.kit.ids import new_id
-from hamyon.payments.types import Charge, ChargeState, PaymentId, RefundMade, RefundState
-from tests.payments.life.books import CODES, HOUSES, PACKAGES, PEOPLE, Payment, Terms, View
+from hamyon.payments.types import Charge, ChargeState, RefundMade, RefundState
+from tests.payments.life.books import CODES, HOUSES, INVITERS, PACKAGES, PEOPLE, Payment, Terms
 from tests.payments.life.calls import (
     Ask,
     Buy,
@@ -32,31 +30,21 @@ from tests.payments.life.calls import (
     Spend,
     Tell,
 )
+from tests.payments.life.choices import (
+    ASSETS,
+    COUNT,
+    HOW,
+    MOODS,
+    PAYER,
+    PICK,
+    STATES,
+    TERMS,
+    differing,
+    pick_of,
+)
 from tests.payments.life.life import Life
 from tests.payments.life.session import Session
 from tests.payments.life.toy import Mood
-
-WHO = st.integers(0, PEOPLE - 1)
-# The last one of the chain most of all: two inviters stand behind him.
-PAYER = st.sampled_from([0, 1, 2, 2, 2])
-ASSETS = st.sampled_from(["credit", "credit", "credit", "token", "revival"])
-MOODS = st.sampled_from([*[Mood.FINE] * 4, *Mood])
-PICK = st.integers(0, 10_000)
-HOW = st.sampled_from([
-    *["exactly"] * 9, "more", "less", "a trifle", "in other money", "for nothing", "for another",
-    "again", "again", "again", "again less", "again in other money",
-])  # fmt: skip
-STATES = st.sampled_from([*[ChargeState.PAID] * 5, ChargeState.PENDING, ChargeState.CANCELED])
-TERMS = st.builds(
-    Terms,
-    percent=st.sampled_from([10, 10, 7]),
-    first_only=st.sampled_from([False, False, True]),
-    join_bonus=st.sampled_from([0, 15]),
-    cap=st.sampled_from([0, 0, 20, 40]),
-    hold_days=st.sampled_from([0, 0, 1, 3]),
-    rate=st.sampled_from([(1000, 70), (10, 7), (9, 2)]),
-)
-V = TypeVar("V")
 
 LAST_HOURS: Final = 24 * 30
 
@@ -82,7 +70,7 @@ class PaymentsMachine(RuleBasedStateMachine):
         who=PAYER,
         package=st.sampled_from([*PACKAGES, *PACKAGES, "life_none"]),
         gateway=st.sampled_from([*HOUSES, "yookassa"]),
-        count=st.integers(1, 5),
+        count=COUNT,
         is_discounted=st.booleans(),
         off=st.sampled_from([None, None, None, 0, 1]),
         has_key=st.booleans(),
@@ -109,17 +97,8 @@ class PaymentsMachine(RuleBasedStateMachine):
     @rule(who=PAYER, stars=st.integers(1, 61), asset=ASSETS, has_key=st.booleans(), mood=MOODS)
     def buy_stars(self, who: int, stars: int, asset: str, has_key: bool, mood: Mood) -> None:
         stars = 19 if asset == "revival" and stars % 2 else stars
-        self.life.call(
-            Buy(
-                who,
-                "stars",
-                None,
-                asset,
-                stars,
-                key=self.life.key() if has_key else None,
-                mood=mood,
-            )
-        )
+        key = self.life.key() if has_key else None
+        self.life.call(Buy(who, "stars", None, asset, stars, key=key, mood=mood))
 
     @rule(who=PAYER, pick=PICK, part=st.integers(0, 4), is_held=st.booleans())
     def spend(self, who: int, pick: int, part: int, is_held: bool) -> None:
@@ -138,7 +117,7 @@ class PaymentsMachine(RuleBasedStateMachine):
         still = {key: hold for key, (hold, captured) in holds.items() if captured is None}
         some = still if still and pick % 5 else {key: hold for key, (hold, _) in holds.items()}
         if some:
-            key, hold = _pick(some, pick)
+            key, hold = pick_of(some, pick)
             self.life.call(EndHold(key, [0, hold.amount // 2, hold.amount][part]))
 
     @rule(who=PAYER, code=st.sampled_from([*CODES]))
@@ -154,13 +133,28 @@ class PaymentsMachine(RuleBasedStateMachine):
         gateway = list(prices)[pick % len(prices)]
         self.life.call(Buy(who, gateway, package, asset, 1 + pick % 3))
         name, payment = list(self.life.model.payments.items())[-1]
-        self._tell_charge(self._charge(name, payment, "exactly", pick, ChargeState.PAID), gateway)
+        self._tell_charge(
+            self.life.charge(name, payment, "exactly", pick, ChargeState.PAID), gateway
+        )
+
+    @rule(package=st.sampled_from([*PACKAGES]), counts=st.tuples(COUNT, COUNT))
+    def pay_at_once(self, package: str, counts: tuple[int, int]) -> None:
+        """Two who have one inviter pay at the same moment."""
+        told = []
+        for who, count in zip((2, 3), counts, strict=True):
+            self.life.call(Buy(who, "yookassa", package, PACKAGES[package][0], count))
+            name, payment = list(self.life.model.payments.items())[-1]
+            fact = self.life.charge(name, payment, "exactly", 0, ChargeState.PAID)
+            self.life.shop.gateways["yookassa"].charges[fact.external_id] = fact
+            told.append(Tell("yookassa", fact))
+        self.life.calls += told
+        self.life.at_once(told)
 
     @rule(pick=PICK, how=HOW, state=STATES)
     def tell(self, pick: int, how: str, state: ChargeState) -> None:
         """Of a charge: right or wrong, early or late, in any order, as often as it comes."""
         name, payment = self._some_payment(pick)
-        self._tell_charge(self._charge(name, payment, how, pick, state), payment.gateway)
+        self._tell_charge(self.life.charge(name, payment, how, pick, state), payment.gateway)
 
     def _some_payment(self, pick: int) -> tuple[str, Payment]:
         """One that is awaited, if there is any; now and then any; made if there is none."""
@@ -168,31 +162,7 @@ class PaymentsMachine(RuleBasedStateMachine):
             self.life.call(Buy(pick % PEOPLE, "yookassa", "life_credits", "credit", 1))
         some = self.life.model.payments
         awaited = {name: payment for name, payment in some.items() if payment.paid is None}
-        return _pick(awaited if awaited and pick % 4 else some, pick)
-
-    def _charge(
-        self, name: str, payment: Payment, how: str, pick: int, state: ChargeState
-    ) -> Charge:
-        reference, currency = payment.invoice or name, HOUSES[payment.gateway].currency
-        charge_id = payment.charge or f"{payment.gateway}-{reference}"
-        price = payment.paid or payment.price
-        others = [*self.life.model.payments, str(new_id())]
-        return Charge(
-            external_id=f"{charge_id}-{pick % 2}" if how.startswith("again") else charge_id,
-            state=state,
-            amount_minor={
-                "more": price + 1 + pick % 20,
-                "less": max(price - 1 - pick % 20, 1),
-                "again less": max(price - 1 - pick % 20, 1),
-                "a trifle": 1,
-            }.get(how, price),
-            currency="USD" if how.endswith("other money") else currency,
-            at=self.life.shop.clock.now(),
-            payment_id={
-                "for nothing": None,
-                "for another": _uuid(others[pick % len(others)].partition("/")[0]),
-            }.get(how, _uuid(reference)),
-        )
+        return pick_of(awaited if awaited and pick % 4 else some, pick)
 
     def _tell_charge(self, fact: Charge, gateway: str) -> None:
         self.life.shop.gateways[gateway].charges[fact.external_id] = fact
@@ -204,20 +174,36 @@ class PaymentsMachine(RuleBasedStateMachine):
         vendor = self.life.shop.gateways[list(HOUSES)[pick % len(HOUSES)]]
         if not vendor.charges:
             return
-        charge_id, charge = _pick(vendor.charges, pick)
+        charge_id, charge = pick_of(vendor.charges, pick)
         left = vendor.left(charge_id)
         amount = max([charge.amount_minor, left, left // 2, left // 3, 1][part], 1)
-        made = RefundMade(
-            f"there-{self.life.key()}",
-            charge_id,
-            RefundState.DONE,
-            amount,
-            charge.currency,
-            self.life.shop.clock.now(),
-        )
-        vendor.refunds[made.external_id] = made
+        made = self._made_there(vendor.name, charge, amount)
         if is_told:
             self.life.call(Tell(vendor.name, made))
+
+    def _made_there(self, gateway: str, charge: Charge, amount: int) -> RefundMade:
+        vendor, now = self.life.shop.gateways[gateway], self.life.shop.clock.now()
+        name, done = f"there-{self.life.key()}", RefundState.DONE
+        made = RefundMade(name, charge.external_id, done, amount, charge.currency, now)
+        vendor.refunds[name] = made
+        return made
+
+    @rule(who=PAYER, gateway=st.sampled_from([*HOUSES]))
+    def refund_before_its_charge(self, who: int, gateway: str) -> None:
+        self.life.call(Buy(who, gateway, "life_credits", "credit", 1))
+        name, payment = list(self.life.model.payments.items())[-1]
+        paid = self.life.charge(name, payment, "exactly", 0, ChargeState.PAID)
+        self.life.shop.gateways[gateway].charges[paid.external_id] = paid
+        made = self._made_there(gateway, paid, paid.amount_minor)
+        for fact in (made, paid, made):
+            self.life.call(Tell(gateway, fact))
+
+    @rule(pick=PICK)
+    def pay_again(self, pick: int) -> None:
+        """One invoice, one more charge."""
+        name, payment = self._left(pick)
+        fact = self.life.charge(name, payment, "again", pick, ChargeState.PAID)
+        self._tell_charge(fact, payment.gateway)
 
     @rule(pick=PICK, state=st.sampled_from([RefundState.DONE, RefundState.FAILED]))
     def finish_refund(self, pick: int, state: RefundState) -> None:
@@ -247,7 +233,7 @@ class PaymentsMachine(RuleBasedStateMachine):
     def ask(self, pick: int, part: str) -> None:
         """For money to be sent back: mostly of what was paid."""
         payments = self.life.model.payments
-        name, payment = self._left(pick) if pick % 8 or not payments else _pick(payments, pick)
+        name, payment = self._left(pick) if pick % 8 or not payments else pick_of(payments, pick)
         rest = (payment.paid or 1) - payment.refunded
         amounts = {"half": rest // 2, "third": rest // 3, "one": 1, "most": rest - 1}
         amount = None if part == "all" else amounts.get(part, rest + 1)
@@ -256,11 +242,12 @@ class PaymentsMachine(RuleBasedStateMachine):
 
     @rule(pick=PICK, part=st.sampled_from(["all", "half"]))
     def spend_and_ask(self, pick: int, part: str) -> None:
-        """What was bought is gone when its money goes back."""
+        """What was bought, and what an inviter had of it, is gone when its money goes back."""
         name, payment = self._left(pick)
-        there = self.life.model.purses[payment.who, payment.asset].available
-        if there:
-            self.life.call(Spend(payment.who, payment.asset, there, self.life.key()))
+        for who in {payment.who, INVITERS.get(payment.who, payment.who)}:
+            there = self.life.model.purses[who, payment.asset].available
+            if there:
+                self.life.call(Spend(who, payment.asset, there, self.life.key()))
         amount = None if part == "all" else max(((payment.paid or 0) - payment.refunded) // 2, 1)
         self.life.call(Ask(payment.gateway, name, self.life.ids[name], amount))
 
@@ -277,6 +264,21 @@ class PaymentsMachine(RuleBasedStateMachine):
         if asked:
             self.life.call(Send(payment.gateway, asked[-2:][0], Mood.FAILING))
 
+    @rule(pick=PICK, mood=MOODS)
+    def ask_and_wait(self, pick: int, mood: Mood) -> None:
+        """Days go by before it turns out that no money goes back; bonuses are granted meanwhile."""
+        name, payment = self._left(pick)
+        rest = (payment.paid or 0) - payment.refunded
+        self.life.flush()
+        self.life.call(Ask(payment.gateway, name, self.life.ids[name], max(rest // 2, 1)))
+        refunds = self.life.model.refunds
+        sending = [n for n, r in refunds.items() if (r.payment, r.state) == (name, "sending")]
+        if sending:
+            refund = sending[-1]
+            self.pass_time(24 * 3, is_swept=True)
+            self.life.call(Send(payment.gateway, refund, mood))
+            self.life.call(Send(payment.gateway, refund, Mood.FAILING))
+
     def _left(self, pick: int) -> tuple[str, Payment]:
         """A payment of which money can go back, made if there is none."""
         payments = self.life.model.payments
@@ -286,7 +288,7 @@ class PaymentsMachine(RuleBasedStateMachine):
             self.life.flush()
             self.life.view()
             return list(self.life.model.payments.items())[-1]
-        return _pick(left, pick)
+        return pick_of(left, pick)
 
     @rule(pick=PICK, mood=MOODS)
     def send(self, pick: int, mood: Mood) -> None:
@@ -301,14 +303,14 @@ class PaymentsMachine(RuleBasedStateMachine):
         still = {name: r for name, r in asked.items() if r.state in {"sending", "pending"}}
         some = still if still and pick % 8 else asked
         if some:
-            name, refund = _pick(some, pick)
+            name, refund = pick_of(some, pick)
             self.life.call(Send(self.life.model.payments[refund.payment].gateway, name, mood))
 
     @rule(pick=PICK, mood=MOODS)
     def check(self, pick: int, mood: Mood) -> None:
         watched = {name: p for name, p in self.life.model.payments.items() if p.is_watched}
         if watched:
-            name, payment = _pick(watched, pick)
+            name, payment = pick_of(watched, pick)
             self.life.call(Check(payment.gateway, name, self.life.ids[name], mood))
         else:
             gateway = list(HOUSES)[pick % len(HOUSES)]
@@ -329,6 +331,8 @@ class PaymentsMachine(RuleBasedStateMachine):
         """Anything of before once more, whatever has happened since."""
         if self.life.calls:
             call = self.life.calls[pick % len(self.life.calls)]
+            if isinstance(call, Buy | Send):
+                call = replace(call, mood=list(Mood)[pick // 7 % len(Mood)])
             if not isinstance(call, Check) or self.life.model.payments[call.payment].is_watched:
                 self.life.call(call)
 
@@ -349,8 +353,8 @@ class PaymentsMachine(RuleBasedStateMachine):
 
     @invariant()
     def everything_is_as_in_the_model(self) -> None:
-        differing = _differing(self.life.view(), self.life.model.view())
-        assert not differing, differing
+        wrong = differing(self.life.view(), self.life.model.view())
+        assert not wrong, wrong
 
     def teardown(self) -> None:
         if hasattr(self, "life"):
@@ -358,27 +362,6 @@ class PaymentsMachine(RuleBasedStateMachine):
             self.pass_time(LAST_HOURS, is_swept=True)
             self.everything_is_as_in_the_model()
             self.life.end()
-
-
-def _pick(some: dict[str, V], pick: int) -> tuple[str, V]:
-    """Any of them, the newest ones more often than the others."""
-    names = list(some)
-    name = names[-1 - (pick // 3) % min(len(names), 2 if pick % 3 else len(names))]
-    return name, some[name]
-
-
-def _differing(seen: View, expected: View) -> dict[tuple[str, object], tuple[object, object]]:
-    """What is otherwise than expected: both, under its kind and name."""
-    return {
-        (kind, name): (seen[kind].get(name), expected[kind].get(name))
-        for kind in seen
-        for name in {**seen[kind], **expected[kind]}
-        if seen[kind].get(name) != expected[kind].get(name)
-    }
-
-
-def _uuid(name: str) -> PaymentId:
-    return PaymentId(UUID(name))
 
 
 def live(dsn: str, *, lives: int, steps: int, seed_number: int) -> Counter[str]:

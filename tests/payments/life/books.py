@@ -16,9 +16,9 @@ KEY_HOURS: Final = 23
 DISCOUNT_PERCENT: Final = 30
 STARS_MIN: Final = 2
 STARS_MAX: Final = 60
-PEOPLE: Final = 3
+PEOPLE: Final = 4
 USES_EACH: Final = 2
-INVITERS: Final = {1: 0, 2: 1}
+INVITERS: Final = {1: 0, 2: 1, 3: 1}
 """Who was invited by whom."""
 CODES: Final = {"LIFE 7": 7, "LIFE 50": 50, "LIFE 133": 133}
 PACKAGES: Final[dict[str, tuple[str, int, dict[str, int]]]] = {

@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from hamyon.kit.ids import new_id
+from hamyon.payments.types import Charge, ChargeState
 from tests.payments.life import rows
-from tests.payments.life.books import PEOPLE, Terms, View
+from tests.payments.life.books import HOUSES, PEOPLE, Payment, Terms, View
 from tests.payments.life.calls import Call, GrantDue, Outcome, Tell, perform
+from tests.payments.life.choices import payment_id
 from tests.payments.life.session import Session, begin
 from tests.payments.model import Model
 
@@ -112,6 +115,31 @@ class Life:
         subjects |= {made.external_id for vendor in vendors for made in vendor.refunds.values()}
         seen, self.ids = self.session.run(rows.view(self.session.pool, self._people(), subjects))
         return seen
+
+    def charge(
+        self, name: str, payment: Payment, how: str, pick: int, state: ChargeState
+    ) -> Charge:
+        """What a vendor may say of a payment; ``how`` names what is wrong with it."""
+        reference, currency = payment.invoice or name, HOUSES[payment.gateway].currency
+        charge_id = payment.charge or f"{payment.gateway}-{reference}"
+        price = payment.paid or payment.price
+        others = [*self.model.payments, str(new_id())]
+        return Charge(
+            external_id=f"{charge_id}-{pick % 2}" if how.startswith("again") else charge_id,
+            state=state,
+            amount_minor={
+                "more": price + 1 + pick % 20,
+                "less": max(price - 1 - pick % 20, 1),
+                "again less": max(price - 1 - pick % 20, 1),
+                "a trifle": 1,
+            }.get(how, price),
+            currency="USD" if how.endswith("other money") else currency,
+            at=self.shop.clock.now(),
+            payment_id={
+                "for nothing": None,
+                "for another": payment_id(others[pick % len(others)].partition("/")[0]),
+            }.get(how, payment_id(reference)),
+        )
 
     def _people(self) -> list[int]:
         return [self.shop.first_id + who for who in range(PEOPLE)]

@@ -20,7 +20,7 @@ class Rewards(Books):
     """Bonuses for inviters, and percentages that wait for a payment."""
 
     def begin(self) -> None:
-        """The people come, each with the code of the one before."""
+        """The people come, with their inviters' codes."""
         for who, inviter in INVITERS.items():
             if self.terms.join_bonus:
                 amount = self._capped(inviter, "credit", self.terms.join_bonus)

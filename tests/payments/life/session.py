@@ -101,7 +101,7 @@ class Session:
 
 
 async def begin(pool: Pool, books: Books, first_id: int) -> Shop:
-    """The people come, each with the code of the one before, and find three ways to pay."""
+    """The people come, with their inviters' codes, and find three ways to pay."""
     clock = LifeClock(datetime.now(UTC))
     options = _settings(books.terms, clock)
     hooks = [rewards.JoinBonus(ReferralTerms.of(options))]
