@@ -46,8 +46,6 @@ from hamyon.users.service import people
 
 FIRST_CHECK: Final = timedelta(minutes=1)
 """When a payment is asked about for the first time."""
-TITLE_MAX: Final = 32
-"""Signs; what Telegram takes for an invoice's title."""
 
 log = structlog.get_logger(__name__)
 
@@ -227,7 +225,7 @@ def _payment(
         rate_denominator=rate.denominator if rate is not None else None,
         package_key=package_key,
         quantity=quantity,
-        title=title[:TITLE_MAX],
+        title=title,
         discount_id=discount_id,
         vendor_key=str(payment_id),
         vendor_key_at=now,

@@ -99,18 +99,17 @@ async def _payment_of(connection: Connection, desk: Desk, charge: Charge) -> Pay
     """The charge's payment, locked: known by the charge, else by what of ours it carries."""
     gateway = desk.gateway
     known = await store.id_of_charge(connection, gateway.name, charge.external_id)
-    if known is None and charge.payment_id is not None:
-        invoice = await store.lock(connection, charge.payment_id)
-        if invoice is None or invoice.gateway != gateway.name:
-            return None
-        # Another delivery of this charge may have settled it while this one waited for the lock.
-        known = await store.id_of_charge(connection, gateway.name, charge.external_id)
-        is_second = known is None and invoice.external_id is not None
-        if is_second and gateway.invoices_are_reusable and _buys(gateway, charge, invoice):
-            return await buy_again(connection, invoice, desk.now)
-        if known is None:
-            return invoice
-    return await store.lock(connection, known) if known is not None else None
+    if known is not None:
+        return await store.lock(connection, known)
+    if charge.payment_id is None:
+        return None
+    invoice = await store.lock(connection, charge.payment_id)
+    if invoice is None or invoice.gateway != gateway.name:
+        return None
+    is_second = invoice.external_id not in {None, charge.external_id}
+    if is_second and gateway.invoices_are_reusable and _buys(gateway, charge, invoice):
+        return await buy_again(connection, invoice, desk.now)
+    return invoice
 
 
 def _buys(gateway: Gateway, charge: Charge, invoice: Payment) -> bool:
