@@ -39,8 +39,7 @@ from hamyon.payments.types import (
 )
 from hamyon.payments.types import Needs as PaymentNeeds
 from hamyon.payments.types.details import Details
-from hamyon.surfaces.admin.request import RequiredKey, once
-from hamyon.surfaces.admin.rewards import Moment
+from hamyon.surfaces.admin.request import Moment, RequiredKey, once
 from hamyon.surfaces.admin.types import Needs as AdminNeeds
 from hamyon.users.routes.request import TEXT, ActingOperator, Reason
 from hamyon.users.service.audit import record_act

@@ -27,8 +27,7 @@ from hamyon.payments.service import read, reconcile
 from hamyon.payments.service.resolve import resolve
 from hamyon.payments.types import Decision, Mismatch, MismatchId, MismatchState, Run, RunId
 from hamyon.surfaces.admin.payments import Deps, Filter, MismatchAnswer, Needs
-from hamyon.surfaces.admin.request import RequiredKey, once
-from hamyon.surfaces.admin.rewards import Moment
+from hamyon.surfaces.admin.request import Moment, RequiredKey, once
 from hamyon.users.routes.request import TEXT, ActingOperator, Reason
 from hamyon.users.service.audit import record_act
 from hamyon.users.types import Acting

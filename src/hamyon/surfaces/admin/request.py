@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Annotated, TypeVar, cast
 
 from fastapi import Depends, Request
-from pydantic import BaseModel
+from pydantic import AfterValidator, AwareDatetime, BaseModel
 
 from hamyon.kit import store as kit_store
 from hamyon.kit.db import Connection, in_transaction
@@ -25,6 +26,16 @@ async def _needs(request: Request) -> Needs:
 async def _key(key: IdempotencyKey = None) -> str:
     return required(key)
 
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("lies outside the calendar") from error
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A time with its zone, in UTC."""
 
 Deps = Annotated[Needs, Depends(_needs)]
 RequiredKey = Annotated[str, Depends(_key)]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Final, Self
 from uuid import UUID
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import Field
 
 from hamyon.kit.db import in_transaction
 from hamyon.kit.money import Asset
@@ -18,7 +18,7 @@ from hamyon.kit.web.routing import Router
 from hamyon.rewards import service as rewards
 from hamyon.rewards.errors import InvalidPromoCode, PromoCodeNotFound, PromoCodeTaken
 from hamyon.rewards.types import PromoCode, PromoTerms, PromoUse, Relative
-from hamyon.surfaces.admin.request import Deps
+from hamyon.surfaces.admin.request import Deps, Moment
 from hamyon.users.errors import UserNotFound
 from hamyon.users.routes.request import TEXT, ActingOperator, Reason
 from hamyon.users.types import referral_code
@@ -26,14 +26,6 @@ from hamyon.users.types import referral_code
 router = Router("/api/v1/admin", tags=["operators"])
 
 
-def _in_utc(value: datetime) -> datetime:
-    try:
-        return value.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("lies outside the calendar") from error
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 CodePath = Annotated[str, Path(min_length=1, max_length=200, pattern=TEXT)]
 Product = Annotated[str, Field(pattern="^[a-z]{1,20}$", examples=["images"])]
 Products = Annotated[list[Product], Field(min_length=1, max_length=20)]
