@@ -33,11 +33,11 @@ async def test_one_order_for_each_key(database: Database, tmp_path: Path) -> Non
         unheard: Counter[str] = Counter()
         committed: Counter[str] = Counter()
         for number, cut in zip(range(CUTS), cycle(Cut), strict=False):
-            # A fresh connection asks about types first: a repetition warms up the one that is next.
+            # A line that was cut may not be noticed yet: a repetition finds the one that is next.
             await _until_taken(service, -1)
             before = await _orders(service)
             # A submit is one statement, so its own end is the commit.
-            proxy.arm(cut, Ends.STATEMENT)
+            proxy.arm(cut, Ends.STATEMENT, bound=f"k{number}".encode())
             first = await _heard(service, number)
             assert not proxy.armed
             if first is None or first.status != 202:
@@ -50,8 +50,7 @@ async def test_one_order_for_each_key(database: Database, tmp_path: Path) -> Non
                 assert again.body == first.body
         assert proxy.cuts == CUTS
         assert unheard[Cut.ANSWER_LOST] == unheard[Cut.NEVER_ARRIVES] == CUTS // 3
-        # Once in a while the cut strikes a look at the queue or the provider instead.
-        assert committed[Cut.ANSWER_LOST] > CUTS // 6
+        assert committed[Cut.ANSWER_LOST] == CUTS // 3
         assert committed[Cut.NEVER_ARRIVES] == 0
         assert await service.api.balance(USER) == (1, (CUTS + 1) * PRICE)
         await assert_sound(service.deps)
