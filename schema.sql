@@ -789,6 +789,111 @@ ALTER TABLE public.bonuses ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE public.bot_chats (
+    user_id bigint NOT NULL,
+    expecting text,
+    expecting_facts jsonb DEFAULT '{}'::jsonb NOT NULL,
+    expecting_until timestamp with time zone,
+    choices jsonb DEFAULT '{}'::jsonb NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT bot_chats_check CHECK (((expecting IS NULL) = (expecting_until IS NULL)))
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.bot_drafts (
+    id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    chat_id bigint NOT NULL,
+    prompt_message_id bigint,
+    panel_message_id bigint,
+    media_group_id text,
+    prompt text DEFAULT ''::text NOT NULL,
+    upload_ids uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    model_key text NOT NULL,
+    options jsonb DEFAULT '{}'::jsonb NOT NULL,
+    order_id uuid,
+    attempt integer DEFAULT 0 NOT NULL,
+    key text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+)
+WITH (fillfactor='70');
+
+COMMENT ON COLUMN public.bot_drafts.key IS 'of the update that began it, so that it is begun once';
+
+ALTER TABLE public.bot_drafts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.bot_drafts_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.bot_updates (
+    bot_id bigint NOT NULL,
+    update_id bigint NOT NULL,
+    attempts integer DEFAULT 1 NOT NULL,
+    lease_until timestamp with time zone NOT NULL,
+    done boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.broadcast_pumps (
+    channel text NOT NULL,
+    lease uuid,
+    lease_until timestamp with time zone,
+    not_before timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON COLUMN public.broadcast_pumps.not_before IS 'until then the channel wants to be left alone';
+
+CREATE TABLE public.broadcast_recipients (
+    broadcast_id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    error text,
+    sent_at timestamp with time zone,
+    CONSTRAINT broadcast_recipients_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT broadcast_recipients_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sending'::text, 'sent'::text, 'blocked'::text, 'deactivated'::text, 'failed'::text])))
+)
+WITH (fillfactor='80');
+
+CREATE TABLE public.broadcasts (
+    id bigint NOT NULL,
+    content jsonb NOT NULL,
+    segment jsonb NOT NULL,
+    state text DEFAULT 'draft'::text NOT NULL,
+    paid boolean DEFAULT false NOT NULL,
+    schedule_at timestamp with time zone,
+    recipients integer DEFAULT 0 NOT NULL,
+    files jsonb DEFAULT '[]'::jsonb NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    CONSTRAINT broadcasts_check CHECK (((state = 'scheduled'::text) <= (schedule_at IS NOT NULL))),
+    CONSTRAINT broadcasts_check1 CHECK (((state = ANY (ARRAY['completed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT broadcasts_recipients_check CHECK ((recipients >= 0)),
+    CONSTRAINT broadcasts_state_check CHECK ((state = ANY (ARRAY['draft'::text, 'scheduled'::text, 'running'::text, 'paused'::text, 'completed'::text, 'canceled'::text])))
+);
+
+COMMENT ON COLUMN public.broadcasts.recipients IS 'counted when it was made, fixed when it starts';
+
+COMMENT ON COLUMN public.broadcasts.files IS 'the channel''s own ids of its files, known after the first upload';
+
+ALTER TABLE public.broadcasts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.broadcasts_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.daily_bonuses (
     user_id bigint NOT NULL,
     product text NOT NULL,
@@ -799,6 +904,41 @@ CREATE TABLE public.daily_bonuses (
     claimed_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT daily_bonuses_amount_check CHECK ((amount >= 0)),
     CONSTRAINT daily_bonuses_streak_check CHECK ((streak > 0))
+);
+
+CREATE TABLE public.deliveries (
+    id bigint NOT NULL,
+    notice_id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    channel text NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    step integer DEFAULT 0 NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    sent jsonb DEFAULT '[]'::jsonb NOT NULL,
+    error text,
+    lease uuid,
+    lease_until timestamp with time zone,
+    next_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT deliveries_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT deliveries_check CHECK (((state = 'pending'::text) = (ended_at IS NULL))),
+    CONSTRAINT deliveries_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sent'::text, 'muted'::text, 'gone'::text, 'failed'::text]))),
+    CONSTRAINT deliveries_step_check CHECK ((step >= 0))
+)
+WITH (fillfactor='80');
+
+COMMENT ON COLUMN public.deliveries.step IS 'how many of its messages have arrived';
+
+COMMENT ON COLUMN public.deliveries.sent IS 'the channel''s ids of those messages, a list a step';
+
+ALTER TABLE public.deliveries ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.deliveries_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
 CREATE TABLE public.discounts (
@@ -955,6 +1095,34 @@ CREATE TABLE public.models (
     CONSTRAINT models_quality_stars_check CHECK (((quality_stars >= 1) AND (quality_stars <= 5)))
 );
 
+CREATE TABLE public.news (
+    id bigint NOT NULL,
+    language text,
+    product text,
+    title text NOT NULL,
+    body text NOT NULL,
+    link text,
+    upload_id uuid,
+    pinned boolean DEFAULT false NOT NULL,
+    active boolean DEFAULT true NOT NULL,
+    publish_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT news_language_check CHECK ((language = ANY (ARRAY['uz'::text, 'ru'::text, 'en'::text])))
+);
+
+COMMENT ON COLUMN public.news.language IS 'null: for everybody';
+
+ALTER TABLE public.news ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.news_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.notices (
     id bigint NOT NULL,
     key text NOT NULL,
@@ -972,6 +1140,13 @@ ALTER TABLE public.notices ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE public.notification_preferences (
+    user_id bigint NOT NULL,
+    topic text NOT NULL,
+    enabled boolean NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 CREATE TABLE public.operation_runs (
@@ -1351,6 +1526,51 @@ CREATE TABLE public.spent_proofs (
     expires_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE public.support_messages (
+    id bigint NOT NULL,
+    thread_id bigint NOT NULL,
+    author text NOT NULL,
+    body text NOT NULL,
+    upload_ids uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    key text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON COLUMN public.support_messages.author IS 'person, or the operator as the audit log names him';
+
+COMMENT ON COLUMN public.support_messages.key IS 'of the act that wrote it, so that it is written once';
+
+ALTER TABLE public.support_messages ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.support_messages_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.support_threads (
+    id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    status text DEFAULT 'open'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    closed_at timestamp with time zone,
+    closed_by text,
+    CONSTRAINT support_threads_check CHECK (((status = 'closed'::text) = (closed_at IS NOT NULL))),
+    CONSTRAINT support_threads_status_check CHECK ((status = ANY (ARRAY['open'::text, 'answered'::text, 'closed'::text])))
+)
+WITH (fillfactor='80');
+
+ALTER TABLE public.support_threads ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.support_threads_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.transfers (
     id bigint NOT NULL,
     kind text NOT NULL,
@@ -1397,6 +1617,14 @@ CREATE TABLE public.trial_uses (
     CONSTRAINT trial_uses_state_check CHECK ((state = ANY (ARRAY['reserved'::text, 'used'::text, 'returned'::text])))
 );
 
+CREATE TABLE public.unreachable (
+    user_id bigint NOT NULL,
+    channel text NOT NULL,
+    reason text NOT NULL,
+    since timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT unreachable_reason_check CHECK ((reason = ANY (ARRAY['blocked'::text, 'deactivated'::text, 'not_found'::text])))
+);
+
 CREATE TABLE public.uploads (
     id uuid NOT NULL,
     user_id bigint NOT NULL,
@@ -1421,10 +1649,13 @@ CREATE TABLE public.users (
     blocked_reason text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    language_chosen boolean DEFAULT false NOT NULL,
     CONSTRAINT users_check CHECK ((referrer_id <> id)),
     CONSTRAINT users_id_check CHECK ((id > 0)),
     CONSTRAINT users_language_check CHECK ((language = ANY (ARRAY['uz'::text, 'ru'::text, 'en'::text])))
 );
+
+COMMENT ON COLUMN public.users.language_chosen IS 'by the person; then Telegram''s language no longer counts';
 
 ALTER TABLE ONLY public.pgqueuer ALTER COLUMN id SET DEFAULT nextval('public.pgqueuer_id_seq'::regclass);
 
@@ -1450,8 +1681,35 @@ ALTER TABLE ONLY public.bonuses
 ALTER TABLE ONLY public.bonuses
     ADD CONSTRAINT bonuses_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.bot_chats
+    ADD CONSTRAINT bot_chats_pkey PRIMARY KEY (user_id);
+
+ALTER TABLE ONLY public.bot_drafts
+    ADD CONSTRAINT bot_drafts_key_key UNIQUE (key);
+
+ALTER TABLE ONLY public.bot_drafts
+    ADD CONSTRAINT bot_drafts_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.bot_updates
+    ADD CONSTRAINT bot_updates_pkey PRIMARY KEY (bot_id, update_id);
+
+ALTER TABLE ONLY public.broadcast_pumps
+    ADD CONSTRAINT broadcast_pumps_pkey PRIMARY KEY (channel);
+
+ALTER TABLE ONLY public.broadcast_recipients
+    ADD CONSTRAINT broadcast_recipients_pkey PRIMARY KEY (broadcast_id, user_id);
+
+ALTER TABLE ONLY public.broadcasts
+    ADD CONSTRAINT broadcasts_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.daily_bonuses
     ADD CONSTRAINT daily_bonuses_pkey PRIMARY KEY (user_id, product, day);
+
+ALTER TABLE ONLY public.deliveries
+    ADD CONSTRAINT deliveries_notice_id_user_id_channel_key UNIQUE (notice_id, user_id, channel);
+
+ALTER TABLE ONLY public.deliveries
+    ADD CONSTRAINT deliveries_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.discounts
     ADD CONSTRAINT discounts_pkey PRIMARY KEY (id);
@@ -1492,11 +1750,17 @@ ALTER TABLE ONLY public.login_sessions
 ALTER TABLE ONLY public.models
     ADD CONSTRAINT models_pkey PRIMARY KEY (key);
 
+ALTER TABLE ONLY public.news
+    ADD CONSTRAINT news_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.notices
     ADD CONSTRAINT notices_key_key UNIQUE (key);
 
 ALTER TABLE ONLY public.notices
     ADD CONSTRAINT notices_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.notification_preferences
+    ADD CONSTRAINT notification_preferences_pkey PRIMARY KEY (user_id, topic);
 
 ALTER TABLE ONLY public.operation_runs
     ADD CONSTRAINT operation_runs_pkey PRIMARY KEY (id);
@@ -1573,6 +1837,15 @@ ALTER TABLE ONLY public.service_keys
 ALTER TABLE ONLY public.spent_proofs
     ADD CONSTRAINT spent_proofs_pkey PRIMARY KEY (proof_hash);
 
+ALTER TABLE ONLY public.support_messages
+    ADD CONSTRAINT support_messages_key_key UNIQUE (key);
+
+ALTER TABLE ONLY public.support_messages
+    ADD CONSTRAINT support_messages_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.support_threads
+    ADD CONSTRAINT support_threads_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.transfers
     ADD CONSTRAINT transfers_key_key UNIQUE (key);
 
@@ -1581,6 +1854,9 @@ ALTER TABLE ONLY public.transfers
 
 ALTER TABLE ONLY public.trial_uses
     ADD CONSTRAINT trial_uses_pkey PRIMARY KEY (order_id);
+
+ALTER TABLE ONLY public.unreachable
+    ADD CONSTRAINT unreachable_pkey PRIMARY KEY (user_id, channel);
 
 ALTER TABLE ONLY public.uploads
     ADD CONSTRAINT uploads_pkey PRIMARY KEY (id);
@@ -1608,7 +1884,25 @@ CREATE INDEX bonuses_payment ON public.bonuses USING btree (payment_id) WHERE (p
 
 CREATE INDEX bonuses_user ON public.bonuses USING btree (user_id, day);
 
+CREATE INDEX bot_drafts_age ON public.bot_drafts USING btree (updated_at);
+
+CREATE INDEX bot_drafts_album ON public.bot_drafts USING btree (user_id, media_group_id) WHERE (media_group_id IS NOT NULL);
+
+CREATE INDEX bot_drafts_order ON public.bot_drafts USING btree (order_id) WHERE (order_id IS NOT NULL);
+
+CREATE INDEX bot_updates_age ON public.bot_updates USING btree (created_at);
+
+CREATE INDEX broadcast_recipients_open ON public.broadcast_recipients USING btree (broadcast_id, user_id) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text]));
+
+CREATE INDEX broadcasts_at_work ON public.broadcasts USING btree (id) WHERE (state = ANY (ARRAY['scheduled'::text, 'running'::text, 'paused'::text]));
+
 CREATE INDEX daily_bonuses_claimed ON public.daily_bonuses USING brin (claimed_at);
+
+CREATE INDEX deliveries_gone ON public.deliveries USING btree (user_id) WHERE (state = 'gone'::text);
+
+CREATE INDEX deliveries_pending ON public.deliveries USING btree (next_at) WHERE (state = 'pending'::text);
+
+CREATE INDEX deliveries_user ON public.deliveries USING btree (user_id, id DESC);
 
 CREATE INDEX holds_closed ON public.holds USING btree (closed_at) WHERE (state <> 'open'::text);
 
@@ -1629,6 +1923,8 @@ CREATE INDEX ledger_entries_transfer ON public.ledger_entries USING btree (trans
 CREATE INDEX login_sessions_of_user ON public.login_sessions USING btree (user_id, created_at DESC);
 
 CREATE INDEX login_sessions_user ON public.login_sessions USING btree (user_id) WHERE (ended_at IS NULL);
+
+CREATE INDEX news_recent ON public.news USING btree (publish_at DESC, id DESC);
 
 CREATE INDEX notices_unsent ON public.notices USING btree (id) WHERE (sent_at IS NULL);
 
@@ -1712,6 +2008,12 @@ CREATE INDEX refunds_vendor ON public.refunds USING btree (gateway, vendor_at) W
 
 CREATE INDEX service_keys_name ON public.service_keys USING btree (name);
 
+CREATE INDEX support_messages_thread ON public.support_messages USING btree (thread_id, id);
+
+CREATE UNIQUE INDEX support_threads_open ON public.support_threads USING btree (user_id) WHERE (status <> 'closed'::text);
+
+CREATE INDEX support_threads_recent ON public.support_threads USING btree (updated_at DESC, id DESC);
+
 CREATE INDEX transfers_created ON public.transfers USING btree (created_at);
 
 CREATE INDEX transfers_reference ON public.transfers USING btree (reference) WHERE (reference IS NOT NULL);
@@ -1757,11 +2059,32 @@ ALTER TABLE ONLY public.bonuses
 ALTER TABLE ONLY public.bonuses
     ADD CONSTRAINT bonuses_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
 
+ALTER TABLE ONLY public.bot_chats
+    ADD CONSTRAINT bot_chats_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
+
+ALTER TABLE ONLY public.bot_drafts
+    ADD CONSTRAINT bot_drafts_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.orders(id);
+
+ALTER TABLE ONLY public.bot_drafts
+    ADD CONSTRAINT bot_drafts_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
+
+ALTER TABLE ONLY public.broadcast_recipients
+    ADD CONSTRAINT broadcast_recipients_broadcast_id_fkey FOREIGN KEY (broadcast_id) REFERENCES public.broadcasts(id);
+
+ALTER TABLE ONLY public.broadcast_recipients
+    ADD CONSTRAINT broadcast_recipients_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
+
 ALTER TABLE ONLY public.daily_bonuses
     ADD CONSTRAINT daily_bonuses_asset_fkey FOREIGN KEY (asset) REFERENCES public.assets(code);
 
 ALTER TABLE ONLY public.daily_bonuses
     ADD CONSTRAINT daily_bonuses_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
+
+ALTER TABLE ONLY public.deliveries
+    ADD CONSTRAINT deliveries_notice_id_fkey FOREIGN KEY (notice_id) REFERENCES public.notices(id);
+
+ALTER TABLE ONLY public.deliveries
+    ADD CONSTRAINT deliveries_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
 
 ALTER TABLE ONLY public.discounts
     ADD CONSTRAINT discounts_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
@@ -1780,6 +2103,9 @@ ALTER TABLE ONLY public.login_sessions
 
 ALTER TABLE ONLY public.models
     ADD CONSTRAINT models_engine_fkey FOREIGN KEY (engine) REFERENCES public.providers(name);
+
+ALTER TABLE ONLY public.notification_preferences
+    ADD CONSTRAINT notification_preferences_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
 
 ALTER TABLE ONLY public.packages
     ADD CONSTRAINT packages_asset_fkey FOREIGN KEY (asset) REFERENCES public.assets(code);
@@ -1832,11 +2158,20 @@ ALTER TABLE ONLY public.refunds
 ALTER TABLE ONLY public.roles
     ADD CONSTRAINT roles_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
 
+ALTER TABLE ONLY public.support_messages
+    ADD CONSTRAINT support_messages_thread_id_fkey FOREIGN KEY (thread_id) REFERENCES public.support_threads(id);
+
+ALTER TABLE ONLY public.support_threads
+    ADD CONSTRAINT support_threads_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
+
 ALTER TABLE ONLY public.transfers
     ADD CONSTRAINT transfers_reverses_fkey FOREIGN KEY (reverses) REFERENCES public.transfers(id);
 
 ALTER TABLE ONLY public.trial_uses
     ADD CONSTRAINT trial_uses_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
+
+ALTER TABLE ONLY public.unreachable
+    ADD CONSTRAINT unreachable_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
 
 ALTER TABLE ONLY public.uploads
     ADD CONSTRAINT uploads_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
@@ -1887,7 +2222,21 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.bonus_takings TO hamyon_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.bonuses TO hamyon_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.bot_chats TO hamyon_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.bot_drafts TO hamyon_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.bot_updates TO hamyon_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.broadcast_pumps TO hamyon_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.broadcast_recipients TO hamyon_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.broadcasts TO hamyon_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.daily_bonuses TO hamyon_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.deliveries TO hamyon_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.discounts TO hamyon_app;
 
@@ -1909,7 +2258,11 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.login_sessions TO hamyon_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.models TO hamyon_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.news TO hamyon_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.notices TO hamyon_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.notification_preferences TO hamyon_app;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.operation_runs TO hamyon_app;
 
@@ -1959,11 +2312,17 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.service_keys TO hamyon_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.spent_proofs TO hamyon_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.support_messages TO hamyon_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.support_threads TO hamyon_app;
+
 GRANT SELECT ON TABLE public.transfers TO hamyon_app;
 
 GRANT SELECT ON TABLE public.transfer_totals TO hamyon_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.trial_uses TO hamyon_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.unreachable TO hamyon_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.uploads TO hamyon_app;
 

@@ -104,7 +104,7 @@ class HttpClient:
         limit_bytes: int,
         headers: Mapping[str, str] | None = None,
         json: object = None,
-        data: bytes | None = None,
+        data: bytes | aiohttp.FormData | None = None,
     ) -> Response:
         """Send once and read the answer whole; redirects are answers. Raises HttpFailure.
 
@@ -134,7 +134,7 @@ class HttpClient:
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
         json: object = None,
-        data: bytes | None = None,
+        data: bytes | aiohttp.FormData | None = None,
         redirects_max: int = 3,
     ) -> AsyncIterator[StreamedResponse]:
         """Send once and read the answer in pieces. Raises HttpFailure, also while reading.

@@ -3,19 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
+from hamyon.kit import store as kit_store
 from hamyon.kit.db import Connection, Pool
 from hamyon.notices import store
 from hamyon.notices.types import Notice, WrittenNotice
 
+ENTRYPOINT: Final = "notice"
+"""The queue's entry point that passes a notice on; its payload is the notice's id."""
+
 
 async def tell(connection: Connection, notice: Notice) -> bool:
-    """Write a notice in the transaction that makes it true. False: it was written before."""
-    return await store.insert_notice(connection, notice)
+    """Write a notice in the transaction that makes it true, and queue it.
+
+    False: it was written before.
+    """
+    number = await store.insert_notice(connection, notice)
+    if number is None:
+        return False
+    await kit_store.add_job(connection, ENTRYPOINT, str(number))
+    return True
 
 
 async def unsent(
     connection: Connection | Pool, *, after_id: int = 0, limit: int = 100
 ) -> Sequence[WrittenNotice]:
-    """Notices that nobody was told yet, oldest first, behind ``after_id``."""
+    """Notices that were not passed on yet, oldest first, behind ``after_id``."""
     return await store.unsent_notices(connection, after_id=after_id, limit=limit)
+
+
+async def take(connection: Connection, notice_id: int) -> WrittenNotice | None:
+    """A notice to pass on in this transaction, which alone may do it; None when it is done.
+
+    Say ``passed_on`` in the same transaction.
+    """
+    return await store.notice(connection, notice_id)
+
+
+async def passed_on(connection: Connection, notice_id: int) -> None:
+    """Whoever must learn of it is written down."""
+    await store.mark_sent(connection, notice_id)
+
+
+async def read(connection: Connection | Pool, notice_id: int) -> WrittenNotice | None:
+    """A notice as it was written."""
+    return await store.read_notice(connection, notice_id)

@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
-from hamyon.kit.db import Connection, Pool
+from hamyon.kit.db import Connection, Pool, Record
 from hamyon.notices.types import Notice, WrittenNotice
 
 
-async def insert_notice(connection: Connection, notice: Notice) -> bool:
-    """Keep a notice; False when its key is here already."""
-    row = await connection.fetchrow(
+async def insert_notice(connection: Connection, notice: Notice) -> int | None:
+    """Keep a notice. Its id, or None when its key is here already."""
+    number: int | None = await connection.fetchval(
         """
         INSERT INTO notices (key, user_id, kind, facts) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (key) DO NOTHING RETURNING true
+        ON CONFLICT (key) DO NOTHING RETURNING id
         """,
         notice.key,
         notice.user_id,
         notice.kind,
         dict(notice.facts),
     )
-    return row is not None
+    return number
+
+
+async def notice(connection: Connection, notice_id: int) -> WrittenNotice | None:
+    """A notice that was not passed on yet, locked; None when it was, or when somebody does it."""
+    row = await connection.fetchrow(
+        """
+        SELECT id, key, user_id, kind, facts, created_at FROM notices
+        WHERE id = $1 AND sent_at IS NULL FOR UPDATE SKIP LOCKED
+        """,
+        notice_id,
+    )
+    return _written(row) if row is not None else None
+
+
+async def mark_sent(connection: Connection, notice_id: int) -> None:
+    """A notice was passed on to whoever must learn of it."""
+    await connection.execute("UPDATE notices SET sent_at = now() WHERE id = $1", notice_id)
+
+
+async def read_notice(connection: Connection | Pool, notice_id: int) -> WrittenNotice | None:
+    """A notice, whether it was passed on or not."""
+    row = await connection.fetchrow(
+        "SELECT id, key, user_id, kind, facts, created_at FROM notices WHERE id = $1", notice_id
+    )
+    return _written(row) if row is not None else None
 
 
 async def unsent_notices(
@@ -33,11 +58,9 @@ async def unsent_notices(
         after_id,
         limit,
     )
-    return [
-        WrittenNotice(
-            row["id"],
-            Notice(row["key"], row["kind"], row["facts"], row["user_id"]),
-            row["created_at"],
-        )
-        for row in rows
-    ]
+    return [_written(row) for row in rows]
+
+
+def _written(row: Record) -> WrittenNotice:
+    notice = Notice(row["key"], row["kind"], row["facts"], row["user_id"])
+    return WrittenNotice(row["id"], notice, row["created_at"])

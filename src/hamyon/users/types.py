@@ -51,6 +51,7 @@ class User:
     language: Language
     referrer_id: int | None
     advertising_source: str | None
+    language_chosen: bool
     blocked_at: datetime | None
     blocked_reason: str | None
     created_at: datetime
@@ -184,7 +185,8 @@ class Contact:
     """What was just learned about a person.
 
     ``given`` names the fields that were told at all: an absent one leaves what we know as it is,
-    a told None erases it. ``referral_code`` counts only for somebody new.
+    a told None erases it. ``referral_code`` and ``source``, the advertisement that he came from,
+    count only for somebody new.
     """
 
     user_id: int
@@ -193,6 +195,7 @@ class Contact:
     last_name: str | None = None
     language_code: str | None = None
     referral_code: str | None = None
+    source: str | None = None
     given: frozenset[str] = frozenset({"username", "first_name", "last_name"})
 
 
@@ -237,6 +240,30 @@ class FirstContact(Protocol):
     async def on_first_contact(
         self, connection: Connection, user: User, code: str | None
     ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition about a row ``users u``, as a slice's store writes it.
+
+    ``sql`` names its values ``{0}``, ``{1}``...; who builds the whole statement numbers them.
+    """
+
+    sql: str
+    values: tuple[object, ...] = ()
+
+
+class SegmentSource(Protocol):
+    """What one slice knows of people that a segment may ask for."""
+
+    @property
+    def criteria(self) -> frozenset[str]:
+        """The criteria of a segment that it answers."""
+        ...
+
+    def condition(self, criterion: str, value: object) -> Condition:
+        """The people for whom the criterion has this value, which its caller has checked."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

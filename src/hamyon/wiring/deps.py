@@ -30,6 +30,7 @@ from hamyon.kit.storage import Storage, open_storage
 from hamyon.kit.web.permission import Authenticator
 from hamyon.ledger import service as ledger
 from hamyon.ledger.types import Finding
+from hamyon.messages.types import Composer, Sender
 from hamyon.orders import store as orders_store
 from hamyon.orders import tasks as orders_tasks
 from hamyon.orders.service.read import Waiting
@@ -44,15 +45,16 @@ from hamyon.rewards import tasks as rewards_tasks
 from hamyon.rewards.service.joins import JoinBonus
 from hamyon.rewards.types import ReferralTerms
 from hamyon.surfaces.admin import schedules as admin_schedules
-from hamyon.surfaces.bot.types import BotClient
+from hamyon.surfaces.bot.types import BotClient, Conversations
 from hamyon.users.service import operators
 from hamyon.users.service.authentication import DatabaseAuthenticator
 from hamyon.users.service.service_keys import environment_keys
 from hamyon.users.service.tokens import jwt_secret
-from hamyon.users.types import SignIn
+from hamyon.users.types import SegmentSource, SignIn
 from hamyon.wiring.fit import check
 from hamyon.wiring.parts import (
     bot,
+    conversations,
     derived,
     engines,
     gateways,
@@ -87,6 +89,10 @@ class Deps:
     gateways: Mapping[str, Gateway]
     bot: BotClient | None
     bot_secret: str
+    conversations: Conversations | None
+    senders: Mapping[str, Sender]
+    composers: Mapping[str, Composer]
+    segment_sources: Sequence[SegmentSource]
     outages: Outages
     slots: Slots
     waiting: Waiting
@@ -217,6 +223,10 @@ async def open_deps(settings: Settings, dsn: str) -> AsyncIterator[Deps]:
             gateways=gateways(settings, http, clock, secret),
             bot=bot(settings, http),
             bot_secret=derived(secret, "bot webhook").hex(),
+            conversations=conversations(settings, http),
+            senders={},
+            composers={},
+            segment_sources=(),
             outages=Outages(
                 pool,
                 catalog_cache,

@@ -30,9 +30,12 @@ from hamyon.providers.offline.engine import OfflineEngine
 from hamyon.providers.stars.gateway import gateway as stars
 from hamyon.providers.telegram.api import BotApi
 from hamyon.providers.telegram.client import TelegramBot
+from hamyon.providers.telegram.session import open_bot
 from hamyon.providers.wavespeed.engine import WaveSpeedEngine
 from hamyon.providers.yookassa.gateway import gateway as yookassa
 from hamyon.surfaces.admin import schedules as admin_schedules
+from hamyon.surfaces.bot.dispatch import Chats
+from hamyon.surfaces.bot.middlewares import CHAT_LIMIT
 from hamyon.users.routes.sign_in import SIGN_IN_LIMIT
 from hamyon.users.service import people
 from hamyon.users.service.authentication import NAMESPACES
@@ -82,6 +85,7 @@ def limits(settings: Settings) -> dict[str, Limit]:
         KEY_LIMIT: Limit(rps * 10, burst * 10),
         FAILURES_LIMIT: Limit(0.1, 20, fail_closed=False),
         SIGN_IN_LIMIT: Limit(1.0, 20, fail_closed=True),
+        CHAT_LIMIT: Limit(2.0, 20),
         UPLOADS_LIMIT: Limit(max(rps / 10, 1.0), max(burst // 5, 5)),
     }
 
@@ -127,6 +131,20 @@ def gateways(
     parts = GatewayParts(settings, http, clock, derived(secret, "payments"))
     built = [factory(parts) for factory in GATEWAYS]
     return {gateway.name: gateway for gateway in built if gateway is not None}
+
+
+def conversations(settings: Settings, http: HttpClient) -> Chats | None:
+    """Who talks with people for the bot that ``BOT_TOKEN`` names; None without one."""
+    if settings.bot_token is None:
+        return None
+    return Chats(
+        open_bot(
+            http,
+            token=settings.bot_token.get_secret_value(),
+            base_url=settings.telegram_api_base_url,
+            timeout_s=settings.telegram_timeout_s,
+        )
+    )
 
 
 def bot(settings: Settings, http: HttpClient) -> TelegramBot | None:

@@ -42,7 +42,7 @@ def _decimal(value: object) -> object:
 Price = Annotated[
     Decimal,
     BeforeValidator(_decimal),
-    Field(gt=0, max_digits=12, decimal_places=2),
+    Field(gt=0, lt=10**10, max_digits=12, decimal_places=2),
     WithJsonSchema(
         {
             "anyOf": [

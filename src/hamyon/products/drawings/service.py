@@ -55,6 +55,8 @@ async def register(needs: Needs, wish: Registration) -> tuple[PersonView, bool]:
         is_new = await store.insert_person(
             connection, wish.user_id, advertising_source=wish.source, now=now
         )
+        if wish.source is not None:
+            await people.note_source(connection, wish.user_id, wish.source)
         if is_new:
             await _welcome(connection, wish.user_id, needs.settings.drawings_welcome_revivals)
         else:

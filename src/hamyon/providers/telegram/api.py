@@ -12,15 +12,29 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 from urllib.parse import quote
 
-from hamyon.kit.http import HttpClient, HttpFailure, Response
+import aiohttp
+import orjson
+
+from hamyon.kit.http import FailureKind, HttpClient, HttpFailure, Response
 
 ANSWER_LIMIT_BYTES: Final = 1024 * 1024
 UPDATES_LIMIT_BYTES: Final = 16 * 1024 * 1024
 UPDATES_MAX: Final = 100
 PRE_CHECKOUT_TIMEOUT_S: Final = 5.0
 """Telegram gives up after 10 s; what was not answered in half of that is not worth waiting for."""
+UPLOAD_BYTES_PER_S: Final = 512 * 1024
+"""The slowest way to Telegram that an upload gets the time for."""
 _RETRY_AFTER_MAX_S: Final = 3600.0
 _DESCRIPTION_MAX: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with a call; a parameter names it as ``attach://`` and its key."""
+
+    name: str
+    mime: str
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +51,7 @@ class BotRefused:
     error_code: int
     description: str
     retry_after_s: float | None = None
+    migrate_to_chat_id: int | None = None
 
     @property
     def may_repeat(self) -> bool:
@@ -46,9 +61,10 @@ class BotRefused:
 
 @dataclass(frozen=True, slots=True)
 class BotUnclear:
-    """Nobody knows whether Telegram did it."""
+    """Nobody knows whether Telegram did it. Not ``was_sent``: it never heard of it."""
 
     reason: str
+    was_sent: bool = True
 
 
 BotOutcome: TypeAlias = Answered | BotRefused | BotUnclear
@@ -70,21 +86,32 @@ class BotApi:
         method: str,
         params: Mapping[str, object] | None = None,
         *,
+        files: Mapping[str, Attachment] | None = None,
         timeout_s: float | None = None,
         limit_bytes: int = ANSWER_LIMIT_BYTES,
     ) -> BotOutcome:
-        """Call ``method`` once; parameters that are None are left out."""
+        """Call ``method`` once; parameters that are None are left out.
+
+        Files get time on top by their size.
+        """
         given = {name: value for name, value in (params or {}).items() if value is not None}
+        time_s = self._timeout_s if timeout_s is None else timeout_s
+        if files:
+            time_s += sum(len(one.content) for one in files.values()) / UPLOAD_BYTES_PER_S
         try:
             response = await self._http.request(
                 "POST",
                 self._url + method,
-                json=given,
-                timeout_s=self._timeout_s if timeout_s is None else timeout_s,
+                json=None if files else given,
+                data=_form(given, files) if files else None,
+                timeout_s=time_s,
                 limit_bytes=limit_bytes,
             )
         except HttpFailure as failure:
-            return BotUnclear(f"{method}: {failure}")
+            return BotUnclear(f"{method}: {failure}", failure.kind is not FailureKind.NOT_SENT)
+        if files and response.status == 413:
+            # Whoever in between finds a file too large has passed nothing of it on.
+            return BotRefused(413, "Request Entity Too Large")
         return self._outcome(method, response)
 
     async def answer_pre_checkout(self, query_id: str, error_message: str | None = None) -> bool:
@@ -162,8 +189,27 @@ class BotApi:
         description = description[:_DESCRIPTION_MAX]
         # A gateway in between says 4xx too; only Telegram's own words prove that it did nothing.
         if said.get("ok") is False and 400 <= code < 500 and response.status < 500:
-            return BotRefused(code, description, _retry_after_s(said, response))
+            return BotRefused(
+                code, description, _retry_after_s(said, response), _migrate_to_chat_id(said)
+            )
         return BotUnclear(f"{method}: {response.status} {description}".strip())
+
+
+def _form(given: Mapping[str, object], files: Mapping[str, Attachment]) -> aiohttp.FormData:
+    """Multipart: texts as they are, other values as their JSON, and the files."""
+    # Telegram takes file names as they stand, not percent-encoded.
+    form = aiohttp.FormData(quote_fields=False)
+    for name, value in given.items():
+        form.add_field(name, value if isinstance(value, str) else orjson.dumps(value).decode())
+    for name, file in files.items():
+        form.add_field(name, file.content, filename=file.name, content_type=file.mime)
+    return form
+
+
+def _migrate_to_chat_id(said: Mapping[str, object]) -> int | None:
+    parameters = said.get("parameters")
+    number = parameters.get("migrate_to_chat_id") if isinstance(parameters, Mapping) else None
+    return number if isinstance(number, int) and not isinstance(number, bool) else None
 
 
 def _retry_after_s(said: Mapping[str, object], response: Response) -> float | None:

@@ -16,18 +16,19 @@ log = structlog.get_logger("hamyon.bot")
 
 
 async def take(needs: Needs, update: Mapping[str, object]) -> None:
-    """Take one update, as it came. It may come again: nothing is credited twice.
+    """Take one update, as it came. It may come again: nothing has its effect twice.
 
     A payment is committed to the inbox, and only then is its update acknowledged. What this
-    raises is what kept a payment from being committed, and nothing else: then, and only then,
-    Telegram must send the update again.
+    raises is what kept a payment from being committed, or NotNow: then, and only then, Telegram
+    must send the update again.
     """
     money = money_of(update)
     if isinstance(money, Strange):
         # What was paid nevertheless is found in the bot's statement by the hourly comparison.
         log.error("a strange update was passed by", problem=money.problem)
-        return
-    if isinstance(money, StarEvent):
+    elif isinstance(money, StarEvent):
         await stars.receive(needs, money)
     elif isinstance(money, Question):
         await answer(needs, money)
+    elif needs.conversations is not None:
+        await needs.conversations.take(needs, update)

@@ -11,7 +11,7 @@ import structlog
 from hamyon.surfaces.bot.backoff import Backoff
 from hamyon.surfaces.bot.intake import take
 from hamyon.surfaces.bot.types import ALLOWED_UPDATES, BotClient, Needs
-from hamyon.surfaces.bot.updates import person_of
+from hamyon.surfaces.bot.updates import lane_of
 
 POLL_S: Final = 30
 """How long Telegram holds a call for which there is nothing yet."""
@@ -33,8 +33,9 @@ class Polling:
     cannot be committed is asked for again until it can be, or for the 24 hours that Telegram keeps
     it; after that the hourly comparison with the bot's statement finds it.
 
-    Each person's updates are taken one after the other, different people's at once. Only an update
-    that is asked for again comes behind later ones: of a charge, any order settles the same.
+    Each person's updates are taken one after the other, those about money in a lane of their own,
+    different people's at once. Only an update that is asked for again comes behind later ones: of
+    a charge, any order settles the same.
     """
 
     def __init__(self, needs: Needs, bot: BotClient) -> None:
@@ -45,8 +46,8 @@ class Polling:
         self._next: int | None = None
         self._takings: dict[int, asyncio.Task[bool]] = {}
         """By update, those that Telegram still keeps; True: it may forget this one."""
-        self._last_of: dict[int, asyncio.Task[bool]] = {}
-        """By person."""
+        self._last_of: dict[tuple[int, bool], asyncio.Task[bool]] = {}
+        """By lane."""
 
     async def run(self) -> None:
         """Poll until ``stop``. What is in hand then is finished."""
@@ -117,30 +118,30 @@ class Polling:
         return bool(fresh)
 
     def _taking(self, number: int, update: Mapping[str, object]) -> asyncio.Task[bool]:
-        person_id = person_of(update)
-        before = self._last_of.get(person_id) if person_id is not None else None
+        lane = lane_of(update)
+        before = self._last_of.get(lane) if lane is not None else None
         taking = asyncio.create_task(self._take(number, update, before))
-        if person_id is not None:
-            self._last_of[person_id] = taking
-            taking.add_done_callback(lambda done: self._leave_lane(person_id, done))
+        if lane is not None:
+            self._last_of[lane] = taking
+            taking.add_done_callback(lambda done: self._leave_lane(lane, done))
         return taking
 
     async def _take(
         self, number: int, update: Mapping[str, object], before: asyncio.Task[bool] | None
     ) -> bool:
-        """Take an update after the one before it of the same person."""
+        """Take an update after the one before it of the same lane."""
         if before is not None:
             await asyncio.wait({before})
         try:
             await take(self._needs, update)
-        except Exception as error:  # noqa: BLE001 -- whatever it was, the payment is not kept yet
-            log.warning("a payment could not be kept yet", update_id=number, error=repr(error))
+        except Exception as error:  # noqa: BLE001 -- whatever it was, the update is not taken yet
+            log.warning("an update could not be taken yet", update_id=number, error=repr(error))
             return False
         return True
 
-    def _leave_lane(self, person_id: int, taking: asyncio.Task[bool]) -> None:
-        if self._last_of.get(person_id) is taking:
-            del self._last_of[person_id]
+    def _leave_lane(self, lane: tuple[int, bool], taking: asyncio.Task[bool]) -> None:
+        if self._last_of.get(lane) is taking:
+            del self._last_of[lane]
 
     async def _finish(self, timeout_s: float | None) -> None:
         under_way = [taking for taking in self._takings.values() if not taking.done()]

@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Protocol, runtime_checkable
 
-from hamyon.payments import types as payments
+from hamyon.kit.limits import Limiter
+from hamyon.media.types import Needs as MediaNeeds
+from hamyon.messages.types import Needs as MessageNeeds
+from hamyon.payments.types import Needs as PaymentNeeds
 from hamyon.payments.types import PaymentId
+from hamyon.products.images.types import Needs as ImageNeeds
+from hamyon.surfaces.admin.types import Needs as AdminNeeds
+from hamyon.users.types import Needs as UserNeeds
 
-ALLOWED_UPDATES: Final = ("message", "pre_checkout_query")
+ALLOWED_UPDATES: Final = ("message", "callback_query", "pre_checkout_query", "my_chat_member")
 """The kinds of updates that Telegram keeps for us; payments are messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """What the bot remembers of a person's chat.
+
+    ``expecting`` names the question that his next text answers, with the question's facts;
+    ``choices`` are what he chose last.
+    """
+
+    user_id: int
+    expecting: str | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)
+    choices: Mapping[str, object] = field(default_factory=dict)
 
 
 class Trouble(Protocol):
@@ -71,7 +92,12 @@ class Invoices(Protocol):
         ...
 
 
-class Needs(payments.Needs, Protocol):
+class Needs(ImageNeeds, PaymentNeeds, MessageNeeds, AdminNeeds, UserNeeds, MediaNeeds, Protocol):
+    """What the bot takes from wiring: everything that it does is done by the slices."""
+
+    @property
+    def limiter(self) -> Limiter: ...
+
     @property
     def bot(self) -> BotClient | None:
         """None without ``BOT_TOKEN``."""
@@ -81,3 +107,24 @@ class Needs(payments.Needs, Protocol):
     def bot_secret(self) -> str:
         """What Telegram repeats in each webhook: letters, digits, ``_`` and ``-``."""
         ...
+
+    @property
+    def conversations(self) -> Conversations | None:
+        """Who talks with people; None without ``BOT_TOKEN``."""
+        ...
+
+
+class Conversations(Protocol):
+    """Everything in a chat that moves no money by itself."""
+
+    async def take(self, needs: Needs, update: Mapping[str, object]) -> None:
+        """Answer an update, once for ever.
+
+        Raises NotNow when it must come again: somebody else has it in hand, or what it needs is
+        away.
+        """
+        ...
+
+
+class NotNow(Exception):
+    """An update cannot be handled at this moment; it must be sent again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final, Literal, TypeVar
@@ -62,13 +63,51 @@ def money_of(update: Mapping[str, object]) -> StarEvent | Question | Strange | N
 
 def person_of(update: Mapping[str, object]) -> int | None:
     """Whose update it is, as far as the order of one person's updates is concerned."""
-    for kind in ("message", "pre_checkout_query"):
+    for kind in ("message", "callback_query", "pre_checkout_query", "my_chat_member"):
         told = update.get(kind)
         sender = told.get("from") if isinstance(told, Mapping) else None
         person_id = sender.get("id") if isinstance(sender, Mapping) else None
         if isinstance(person_id, int):
             return person_id
     return None
+
+
+def lane_of(update: Mapping[str, object]) -> tuple[int, bool] | None:
+    """Updates of one lane are taken one after the other: a person's money has its own, because a
+    question before a payment must not wait for a picture that is being fetched."""
+    person_id = person_of(update)
+    if person_id is None:
+        return None
+    message = update.get("message")
+    told = message if isinstance(message, Mapping) else update
+    return person_id, any(kind.TOLD in told for kind in (_PreCheckout, _Paid, _Refunded))
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What somebody's ``/start`` says of how he came here."""
+
+    referral_code: str | None = None
+    source: str | None = None
+
+
+def arrival_of(event: object) -> Arrival:
+    """``/start ref_777`` names who invited, ``/start src_spring`` an advertisement.
+
+    Anything else names nobody. What follows is at most 64 letters, digits, ``_`` and ``-``: more
+    Telegram does not let through.
+    """
+    said = getattr(event, "text", None)
+    found = _START.fullmatch(said) if isinstance(said, str) else None
+    if found is None:
+        return Arrival()
+    payload = found["payload"]
+    if payload.startswith("ref_"):
+        return Arrival(referral_code=payload)
+    return Arrival(source=payload) if payload.startswith("src_") else Arrival()
+
+
+_START = re.compile(r"/start(?:@\w+)?\s+(?P<payload>[A-Za-z0-9_-]{1,64})", re.ASCII)
 
 
 # --- as Telegram writes them ----------------------------------------------------------------------

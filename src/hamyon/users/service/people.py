@@ -10,7 +10,7 @@ import orjson
 
 from hamyon.kit.cache import Cache, Codec, Namespace, invalidate
 from hamyon.kit.db import Connection, Pool
-from hamyon.kit.texts import DEFAULT_LANGUAGE, language_of
+from hamyon.kit.texts import DEFAULT_LANGUAGE, Language, language_of
 from hamyon.users.errors import ProtectedUser, UserBlocked, UserNotFound
 from hamyon.users.service.audit import record_act
 from hamyon.users.store import operators as operators_store
@@ -43,7 +43,7 @@ def _decode(raw: bytes) -> User:
 
 def profiles(ttl_s: float) -> Namespace[User]:
     """Profiles by id, as long as ``PROFILE_CACHE_S`` says. ``seen_at`` in them may be old."""
-    return Namespace("profile", ttl_s, Codec(1, _encode, _decode))
+    return Namespace("profile", ttl_s, Codec(2, _encode, _decode))
 
 
 PROFILES: Final = profiles(300.0)
@@ -62,7 +62,8 @@ async def sync(
     """Create or refresh a person; safe to call at once from anywhere, in a transaction.
 
     Of several callers who meet somebody new exactly one gets ``is_new``, and his referral code
-    alone counts. The language follows what Telegram says, when we speak it.
+    alone counts. The language follows what Telegram says, when we speak it, until the person
+    chooses one.
     Raises UserBlocked.
     """
     known = await store.user(connection, contact.user_id)
@@ -115,7 +116,8 @@ async def _refresh(connection: Connection, known: User, contact: Contact, now: d
         name: getattr(contact, name) if name in contact.given else getattr(known, name)
         for name in ("username", "first_name", "last_name")
     }
-    language = language_of(contact.language_code) or known.language
+    told_language = None if known.language_chosen else language_of(contact.language_code)
+    language = told_language or known.language
     changed = language != known.language or any(
         value != getattr(known, name) for name, value in told.items()
     )
@@ -164,6 +166,20 @@ async def require_not_blocked(pool: Pool, cache: Cache, user_id: int) -> None:
 
     if await cache.get(BLOCKED, str(user_id), load):
         raise UserBlocked
+
+
+async def choose_language(connection: Connection, user_id: int, language: Language) -> User:
+    """Speak this language with a person, whatever Telegram says. Raises UserNotFound."""
+    user = await store.set_language(connection, user_id, language)
+    if user is None:
+        raise UserNotFound(telegram_id=user_id)
+    await invalidate(connection, PROFILES, str(user_id))
+    return user
+
+
+async def note_source(connection: Connection, user_id: int, source: str) -> None:
+    """Remember the advertisement that a person came from; the first one stays."""
+    await store.note_source(connection, user_id, source)
 
 
 async def touch(connection: Connection | Pool, user_id: int, *, now: datetime) -> None:

@@ -9,7 +9,7 @@ from hamyon.kit.texts import Language
 from hamyon.users.types import Contact, User, UserStatus
 
 _USER = """id, username, first_name, last_name, language, referrer_id, advertising_source,
-    blocked_at, blocked_reason, created_at, seen_at"""
+    language_chosen, blocked_at, blocked_reason, created_at, seen_at"""
 
 
 def _user(row: Record | None) -> User | None:
@@ -32,8 +32,8 @@ async def insert_user(
     row = await connection.fetchrow(
         f"""
         INSERT INTO users (id, username, first_name, last_name, language, referrer_id,
-                           created_at, seen_at)
-        VALUES ($1, $2, $3, $4, $5, (SELECT id FROM users WHERE id = $6 AND id <> $1), $7, $7)
+                           advertising_source, created_at, seen_at)
+        VALUES ($1, $2, $3, $4, $5, (SELECT id FROM users WHERE id = $6 AND id <> $1), $7, $8, $8)
         ON CONFLICT (id) DO NOTHING RETURNING {_USER}
         """,  # noqa: S608 -- the columns are ours
         contact.user_id,
@@ -42,6 +42,7 @@ async def insert_user(
         contact.last_name,
         language,
         referrer_id,
+        contact.source,
         now,
     )
     return _user(row)
@@ -81,6 +82,28 @@ async def update_user(
     found = _user(row)
     assert found is not None
     return found
+
+
+async def set_language(connection: Connection, user_id: int, language: Language) -> User | None:
+    """Keep the language that a person chose; None for nobody."""
+    return _user(
+        await connection.fetchrow(
+            f"""
+            UPDATE users SET language = $2, language_chosen = true WHERE id = $1 RETURNING {_USER}
+            """,  # noqa: S608
+            user_id,
+            language,
+        )
+    )
+
+
+async def note_source(connection: Connection, user_id: int, source: str) -> None:
+    """Remember the advertisement that a person came from; the first one stays."""
+    await connection.execute(
+        "UPDATE users SET advertising_source = $2 WHERE id = $1 AND advertising_source IS NULL",
+        user_id,
+        source,
+    )
 
 
 async def touch(

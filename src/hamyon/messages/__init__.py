@@ -1,0 +1,1 @@
+"""Telling people: notices on their way, broadcasts, support and news."""

@@ -1,0 +1,163 @@
+"""What happens around every handler: who it is, whether he may come in, and what he is told of
+refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import structlog
+from aiogram import BaseMiddleware, Bot, Dispatcher
+from aiogram.exceptions import TelegramAPIError, TelegramBadRequest, TelegramForbiddenError
+from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, TelegramObject, Update
+from aiogram.types import User as Sender
+from aiogram.utils.callback_answer import CallbackAnswerMiddleware
+
+from hamyon.kit.db import Connection, in_transaction
+from hamyon.kit.errors import HamyonError, Unavailable
+from hamyon.kit.limits import Denied
+from hamyon.kit.texts import DEFAULT_LANGUAGE, Language, language_of, rich_text, text
+from hamyon.surfaces.bot.store import chats
+from hamyon.surfaces.bot.types import Needs
+from hamyon.surfaces.bot.updates import Arrival, arrival_of, person_of
+from hamyon.users.errors import UserBlocked
+from hamyon.users.service import people
+from hamyon.users.types import Contact, Synced
+
+CHAT_LIMIT: Final = "chat"
+"""How fast a person's updates are answered."""
+
+Handler = Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]]
+
+log = structlog.get_logger("hamyon.bot")
+
+
+def install(dispatcher: Dispatcher) -> None:
+    """Put them around every update, in their order."""
+    dispatcher.update.outer_middleware(Acquaintance())
+    dispatcher.callback_query.middleware(CallbackAnswerMiddleware())
+    for observer in (dispatcher.message, dispatcher.callback_query):
+        observer.middleware(Refusals())
+
+
+class Acquaintance(BaseMiddleware):
+    """Gives handlers ``person``, ``language``, ``chat`` and ``synced``.
+
+    Creates whom it meets for the first time, with the referral and the source of his ``/start``.
+    Updates of groups, and of anybody who is blocked or too quick, end here.
+    """
+
+    async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
+        assert isinstance(event, Update)
+        needs: Needs = data["needs"]
+        inner = event.event
+        sender = getattr(inner, "from_user", None)
+        if not isinstance(sender, Sender) or sender.is_bot or not _is_private(inner):
+            return None
+        if isinstance(inner, ChatMemberUpdated):
+            # Leaving is no visit; who comes back is met by his next message.
+            return await handler(event, data | {"telegram_id": sender.id})
+        decision = await needs.limiter.check(CHAT_LIMIT, str(sender.id))
+        if isinstance(decision, Denied):
+            return await _slow_down(inner, _spoken(sender), decision.retry_after_s)
+        try:
+            synced = await _meet(needs, sender, arrival_of(inner))
+        except UserBlocked as refusal:
+            return await _tell(inner, _spoken(sender), refusal)
+        now = needs.clock.now()
+        chat = await chats.chat(needs.pool, sender.id, now=now)
+        known = {
+            "person": synced.user,
+            "language": synced.user.language,
+            "synced": synced,
+            "chat": chat,
+        }
+        return await handler(event, data | known)
+
+
+class Refusals(BaseMiddleware):
+    """A refusal of ours is told in the person's words; Telegram's small complaints are passed by.
+
+    What is away now, ``Unavailable``, goes on up: its update comes again.
+    """
+
+    async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
+        try:
+            return await handler(event, data)
+        except Unavailable:
+            raise
+        except HamyonError as refusal:
+            return await _tell(event, data["language"], refusal)
+        except TelegramForbiddenError:
+            # He blocked the bot a moment ago; my_chat_member says so, too.
+            log.info("a person is gone", telegram_id=data["person"].id)
+        except TelegramBadRequest as complaint:
+            if not _is_harmless(complaint.message):
+                raise
+        return None
+
+
+async def _meet(needs: Needs, sender: Sender, arrival: Arrival) -> Synced:
+    contact = Contact(
+        user_id=sender.id,
+        username=sender.username,
+        first_name=sender.first_name,
+        last_name=sender.last_name,
+        language_code=sender.language_code,
+        referral_code=arrival.referral_code,
+        source=arrival.source,
+    )
+
+    async def meet(connection: Connection) -> Synced:
+        return await people.sync(
+            connection,
+            contact,
+            first_contacts=needs.sign_in.first_contacts,
+            now=needs.clock.now(),
+        )
+
+    return await in_transaction(needs.pool, meet)
+
+
+async def _tell(event: TelegramObject, language: Language, refusal: HamyonError) -> None:
+    sentence = text(language, f"error.{refusal.code}", refusal.facts)
+    if isinstance(event, CallbackQuery):
+        await event.answer(sentence[:200], show_alert=True)
+    elif isinstance(event, Message):
+        await event.answer(rich_text(language, "bot.refusal", {"sentence": sentence}))
+
+
+async def _slow_down(event: TelegramObject, language: Language, retry_after_s: float) -> None:
+    """A press is answered, because it waits; of messages one that is not answered says enough."""
+    if isinstance(event, CallbackQuery):
+        facts = {"retry_after_s": max(1, round(retry_after_s))}
+        await event.answer(text(language, "error.too_many_requests", facts)[:200])
+
+
+async def apologise(bot: Bot, update: Mapping[str, object]) -> None:
+    """Say that something went wrong on our side, if even that can be said."""
+    person_id = person_of(update)
+    if person_id is None:
+        return
+    try:
+        await bot.send_message(person_id, text(DEFAULT_LANGUAGE, "error.internal_error"))
+    except TelegramAPIError as error:
+        log.warning("an apology did not arrive", error=repr(error))
+
+
+def _is_private(event: TelegramObject) -> bool:
+    message = event.message if isinstance(event, CallbackQuery) else event
+    chat = getattr(message, "chat", None)
+    return getattr(chat, "type", None) == "private"
+
+
+def _spoken(sender: Sender) -> Language:
+    return language_of(sender.language_code) or DEFAULT_LANGUAGE
+
+
+def _is_harmless(complaint: str) -> bool:
+    """A second press of the same button, or a press that waited too long for us."""
+    return any(
+        words in complaint
+        for words in ("message is not modified", "query is too old", "message to edit not found")
+    )
