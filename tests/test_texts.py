@@ -15,7 +15,14 @@ import pytest
 
 import hamyon
 from hamyon.kit.errors import HamyonError
-from hamyon.kit.texts import LANGUAGES, Language, catalogue, text
+from hamyon.kit.texts import (
+    LANGUAGES,
+    PLURAL_FORMS,
+    Language,
+    catalogue,
+    plural_form,
+    text,
+)
 from hamyon.ledger.types import TransferKind
 from hamyon.products.images.present import EXPLAINED
 
@@ -84,16 +91,62 @@ def test_every_refusal_has_a_sentence(language: Language) -> None:
     known = errors()
     assert len(known) > 50
     assert {f"error.{code}" for code in known} - set(catalogue(language)) == set()
-    unused = {key for key in catalogue(language) if key.startswith("error.")}
+    unused = {counted(key) for key in catalogue(language) if key.startswith("error.")}
     assert unused - {f"error.{code}" for code in known} == set()
 
 
+FORMS = frozenset().union(*PLURAL_FORMS.values())
+
+
+def counted(key: str) -> str:
+    """The key of a sentence without the plural form that it has."""
+    stem, _, form = key.rpartition(".")
+    return stem if form in FORMS else key
+
+
 def test_the_languages_have_the_same_keys_and_placeholders() -> None:
-    english = {key: placeholders(sentence) for key, sentence in catalogue("en").items()}
+    """A form of a plural may leave its number out, as in "one day"; nothing else may differ."""
+
+    def facts(language: Language) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for key, sentence in catalogue(language).items():
+            found.setdefault(counted(key), set()).update(placeholders(sentence))
+        return found
+
     for language in LANGUAGES:
-        assert {
-            key: placeholders(sentence) for key, sentence in catalogue(language).items()
-        } == english
+        assert facts(language) == facts("en")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_counted_has_every_form(language: Language) -> None:
+    forms: dict[str, set[str]] = {}
+    for key in catalogue(language):
+        if counted(key) != key:
+            forms.setdefault(counted(key), set()).add(key.rpartition(".")[2])
+    wanted = PLURAL_FORMS[language]
+    assert {key: found for key, found in forms.items() if not wanted <= found <= FORMS} == {}
+    assert forms.keys() == {counted(key) for key in catalogue("en") if counted(key) != key}
+
+
+@pytest.mark.parametrize(
+    ("language", "forms"),
+    [
+        ("en", {"one": [1, -1], "other": [0, 2, 5, 11, 21, 101]}),
+        ("uz", {"one": [1], "other": [0, 2, 5, 11, 21, 101]}),
+        (
+            "ru",
+            {
+                "one": [1, 21, 101, -1, 1001],
+                "few": [2, 3, 4, 22, 104, -3],
+                "many": [0, 5, 11, 12, 14, 20, 25, 111, 112, 1000],
+            },
+        ),
+    ],
+)
+def test_the_form_of_a_number(language: Language, forms: dict[str, list[int]]) -> None:
+    """As Unicode's CLDR has them for whole numbers."""
+    for form, numbers in forms.items():
+        assert {plural_form(language, number) for number in numbers} == {form}
 
 
 def test_every_placeholder_is_a_fact_wherever_the_refusal_is_made() -> None:
@@ -116,20 +169,50 @@ def test_what_images_and_the_ledger_say_is_there(language: Language) -> None:
     assert wanted - set(catalogue(language)) == set()
 
 
-LABELS = {"payment.credits"}
-"""Words on a button or an invoice, no sentences."""
+LABELS = ("button", "title", "label", "line")
+"""How the last part of a key begins that is no sentence: words on a button, a heading, a line of a
+list."""
+SENTENCE_ENDS = tuple(".!?…:")
 
 
-def test_each_language_is_itself() -> None:
-    for key in catalogue("en"):
-        sentences = {language: catalogue(language)[key] for language in LANGUAGES}
-        assert CYRILLIC.search(sentences["ru"]), key
-        assert not CYRILLIC.search(sentences["uz"] + sentences["en"]), key
-        assert sentences["uz"] != sentences["en"], key
-        for sentence in sentences.values():
-            assert sentence == sentence.strip(), key
-            if not key.startswith("ledger.") and key not in LABELS:
-                assert sentence[-1] == ".", key
+def is_sentence(key: str) -> bool:
+    if key.startswith("ledger.") or key == "payment.credits":
+        return False
+    return not counted(key).rpartition(".")[2].startswith(LABELS)
+
+
+def plain(sentence: str) -> str:
+    """Without tags, placeholders and everything that is no letter, number or stop."""
+    return re.sub(r"<[^>]+>|\{\w+\}", "", sentence)
+
+
+@pytest.mark.parametrize("key", catalogue("ru"))
+def test_each_language_is_itself(key: str) -> None:
+    russian = plain(catalogue("ru")[key])
+    if any(letter.isalpha() for letter in russian):
+        assert CYRILLIC.search(russian) or key in SAME, russian
+    for language in LANGUAGES:
+        sentence = catalogue(language).get(key)
+        if sentence is None:  # A form that only Russian has.
+            continue
+        assert sentence == sentence.strip()
+        if language != "ru":
+            assert not CYRILLIC.search(sentence)
+        if is_sentence(key) and any(letter.isalpha() for letter in plain(sentence)):
+            assert plain(sentence).rstrip(" \n»”)").endswith(SENTENCE_ENDS), sentence
+
+
+def test_uzbek_is_no_english() -> None:
+    same = {
+        key
+        for key, sentence in catalogue("uz").items()
+        if sentence == catalogue("en").get(key) and len(re.findall("[a-z]{3,}", plain(sentence)))
+    }
+    assert same - SAME == set()
+
+
+SAME: frozenset[str] = frozenset()
+"""What is written alike everywhere: names."""
 
 
 def test_facts_fill_a_sentence() -> None:

@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 
 from sandbox.counters import Tally
 from sandbox.telegram.books import Books
+from sandbox.telegram.chats import Chat
+from sandbox.telegram.files import Files
+from sandbox.telegram.pace import Pace
+from sandbox.telegram.profile import Profile
 from sandbox.telegram.settings import BotSettings
 
 SENT_MAX = 10_000
@@ -97,6 +101,10 @@ class Bot:
     poll: asyncio.Future[None] | None = None
     webhook: Webhook | None = None
     books: Books = field(default_factory=Books)
+    chats: dict[int, Chat] = field(default_factory=dict)
+    files: Files = field(default_factory=Files)
+    pace: Pace = field(default_factory=Pace)
+    profile: Profile = field(default_factory=Profile)
     sent: deque[Sent] = field(default_factory=lambda: deque(maxlen=SENT_MAX))
     counts: BotCounts = field(default_factory=BotCounts)
 
@@ -112,6 +120,13 @@ class Bot:
             "first_name": self.settings.first_name,
             "username": self.settings.username,
         }
+
+    def chat(self, chat_id: int) -> Chat:
+        """What this bot and a chat have in common; empty at first."""
+        found = self.chats.get(chat_id)
+        if found is None:
+            found = self.chats[chat_id] = Chat(chat_id)
+        return found
 
     def take_message_id(self) -> int:
         number = self.next_message_id
@@ -149,6 +164,7 @@ class Bot:
                 name: counts.webhooks[name] for name in ("sent", "answered", "failed", "replies")
             },
             "messages": len(self.sent),
+            "pace": self.pace.report(),
         }
         if not brief:
             report["refunds_by_charge"] = dict(counts.refunds.counts)

@@ -14,6 +14,7 @@ import orjson
 from aiohttp import ClientError, ClientResponse, ClientTimeout
 
 from sandbox.telegram.bots import Bot, Update, Webhook
+from sandbox.telegram.envelope import RefusedError
 from sandbox.telegram.params import Params, read_reply
 from sandbox.telegram.state import State
 
@@ -131,7 +132,7 @@ async def _asked(answer: ClientResponse) -> Params:
     """What the answer asks for; one that cannot be read asks for nothing."""
     try:
         return await read_reply(answer)
-    except ValueError:
+    except (ValueError, RefusedError):
         return Params()
 
 

@@ -17,7 +17,7 @@ from sandbox.telegram.settings import TOKEN_PATTERN
 from sandbox.telegram.state import State
 
 VENDOR = "telegram"
-ABOUT = ("telegram_payment_charge_id", "pre_checkout_query_id", "payload", "text")
+ABOUT = ("telegram_payment_charge_id", "pre_checkout_query_id", "payload", "text", "caption")
 
 _READ: web.RequestKey[object] = web.RequestKey("telegram_params", object)
 _TOKEN = re.compile(TOKEN_PATTERN)
@@ -48,7 +48,7 @@ async def params_of(request: web.Request) -> Params:
 
 @dataclass(frozen=True, slots=True)
 class Describe:
-    """A call as rules see it: its method, and as the prompt the charge, payload or text."""
+    """A call as rules see it: its method, and as the prompt its charge, payload or words."""
 
     methods: Methods
 

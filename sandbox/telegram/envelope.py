@@ -15,19 +15,36 @@ RETRY_AFTER_S = 1
 class RefusedError(Exception):
     """A call that the Bot API refuses; ``status`` is its ``error_code``, too."""
 
-    def __init__(self, status: int, description: str) -> None:
+    def __init__(
+        self, status: int, description: str, parameters: Mapping[str, object] | None = None
+    ) -> None:
         super().__init__(description)
         self.status = status
         self.description = description
+        self.parameters = parameters
 
     def response(self) -> web.Response:
         """The error as the Bot API would answer it."""
-        return failure(self.status, self.description)
+        return failure(self.status, self.description, self.parameters)
 
 
 def bad_request(text: str) -> RefusedError:
     """Error 400 in the server's words, which follow ``Bad Request:``."""
     return RefusedError(400, f"Bad Request: {text}")
+
+
+class FloodError(RefusedError):
+    """Too fast: try again after so many seconds."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        text = f"Too Many Requests: retry after {retry_after_s}"
+        super().__init__(429, text, {"retry_after": retry_after_s})
+        self.retry_after_s = retry_after_s
+
+    def response(self) -> web.Response:
+        answer = super().response()
+        answer.headers["Retry-After"] = str(self.retry_after_s)
+        return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +84,7 @@ def with_retry_after(response: web.Response) -> web.Response:
     """A 429 as Telegram answers it: its seconds are in the header, the text and the parameters."""
     given = response.headers.get("Retry-After", "")
     seconds = int(given) if given.isascii() and given.isdecimal() else RETRY_AFTER_S
-    text = f"Too Many Requests: retry after {seconds}"
-    answer = failure(429, text, {"retry_after": seconds})
-    answer.headers["Retry-After"] = str(seconds)
-    return answer
+    return FloodError(seconds).response()
 
 
 def json_response(body: object, status: int = 200) -> web.Response:

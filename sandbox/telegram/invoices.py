@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sandbox.telegram.books import XTR
 from sandbox.telegram.call import BotCall
 from sandbox.telegram.envelope import bad_request
-from sandbox.telegram.messages import Messages, record
+from sandbox.telegram.markup import Markup
+from sandbox.telegram.messages import Outbox
 from sandbox.telegram.params import Params
 from sandbox.telegram.state import Invoice, State
 
@@ -28,7 +29,7 @@ class Invoices:
     """
 
     state: State
-    messages: Messages
+    outbox: Outbox
 
     async def create_invoice_link(self, call: BotCall) -> object:
         """A link that may be paid by anybody, any number of times.
@@ -39,9 +40,12 @@ class Invoices:
         return f"{call.origin}{page_path(invoice)}"
 
     async def send_invoice(self, call: BotCall) -> object:
-        """An invoice in a chat, which can be paid there once."""
-        person = self.messages.chat(call.params)
-        invoice = self._open(call, chat_id=person.id)
+        """An invoice in a chat, which can be paid there once; without buttons of its own it gets
+        the one to pay with."""
+        # What is wrong with the invoice is told before anything is wrong with the chat.
+        _check(call.params)
+        outgoing = self.outbox.open(call, is_invoice=True)
+        invoice = self._open(call, chat_id=outgoing.room.peer.id)
         shown = {
             "title": invoice.title,
             "description": invoice.description,
@@ -49,27 +53,36 @@ class Invoices:
             "currency": XTR,
             "total_amount": invoice.amount,
         }
-        return record(call.bot, person, {"invoice": shown}, page=page_path(invoice))
+        if outgoing.markup.inline is None:
+            pay = {"text": f"Pay ⭐{invoice.amount}", "pay": True}
+            markup = Markup({"inline_keyboard": [[pay]]}, outgoing.markup.keyboard)
+            outgoing = replace(outgoing, markup=markup)
+        return outgoing.put({"invoice": shown}, page_path(invoice))
 
     def _open(self, call: BotCall, chat_id: int | None = None) -> Invoice:
-        params = call.params
-        title, description = params.required("title"), params.required("description")
-        payload = params.required("payload")
-        if params.required("currency") != XTR:
-            raise bad_request("CURRENCY_INVALID")
-        if params.text("provider_token"):
-            raise bad_request("PAYMENT_PROVIDER_INVALID")
-        amount = _amount(params)
-        if len(title) > TITLE_LENGTH_MAX:
-            raise bad_request("TITLE_TOO_LONG")
-        if len(description) > DESCRIPTION_LENGTH_MAX:
-            raise bad_request("DESCRIPTION_TOO_LONG")
-        if len(payload.encode()) > PAYLOAD_BYTES_MAX:
-            raise bad_request("INVOICE_PAYLOAD_INVALID")
+        title, description, payload, amount = _check(call.params)
         slug = secrets.token_urlsafe(12)
         invoice = Invoice(slug, call.bot, title, description, payload, amount, chat_id)
         self.state.add_invoice(invoice)
         return invoice
+
+
+def _check(params: Params) -> tuple[str, str, str, int]:
+    """Title, description, payload and Stars. Raises ``RefusedError`` (400)."""
+    title, description = params.required("title"), params.required("description")
+    payload = params.required("payload")
+    if params.required("currency") != XTR:
+        raise bad_request("CURRENCY_INVALID")
+    if params.text("provider_token"):
+        raise bad_request("PAYMENT_PROVIDER_INVALID")
+    amount = _amount(params)
+    if len(title) > TITLE_LENGTH_MAX:
+        raise bad_request("TITLE_TOO_LONG")
+    if len(description) > DESCRIPTION_LENGTH_MAX:
+        raise bad_request("DESCRIPTION_TOO_LONG")
+    if len(payload.encode()) > PAYLOAD_BYTES_MAX:
+        raise bad_request("INVOICE_PAYLOAD_INVALID")
+    return title, description, payload, amount
 
 
 def page_path(invoice: Invoice) -> str:

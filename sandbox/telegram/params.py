@@ -16,15 +16,28 @@ from aiohttp import BodyPartReader, ClientResponse, MultipartReader, web
 
 from sandbox.telegram.envelope import RefusedError, bad_request
 
+UPLOAD_BYTES_MAX = 50 * 1024 * 1024
+TOO_LARGE = "Request Entity Too Large"
+CHUNK_BYTES = 256 * 1024
 _INTEGER = re.compile(r"[ \t]*(-?[0-9]{1,18})")
 _TRUE = frozenset({"true", "yes", "1"})
 
 
 @dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that came with a call."""
+
+    name: str
+    mime: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Params:
-    """Texts by name. What is absent is the empty text, as with the Bot API."""
+    """Texts and files by name. What is absent is the empty text, as with the Bot API."""
 
     texts: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Upload] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
         return self.texts.get(name, "")
@@ -62,23 +75,28 @@ class Params:
 
 async def read_params(request: web.Request) -> Params:
     """Query and body; what stands in the query wins. Raises ``RefusedError`` (400, 413)."""
+    files: dict[str, Upload] = {}
+    content_type = request.content_type
     try:
-        if request.content_type == "multipart/form-data":
-            form = await request.post()
-            body = {name: value for name, value in form.items() if isinstance(value, str)}
+        if content_type == "multipart/form-data":
+            body = await _parts(await request.multipart(), files)
         else:
-            body = from_content(request.content_type, await request.read())
+            body = from_content(content_type, await request.read())
     except web.HTTPRequestEntityTooLarge as error:
-        raise RefusedError(413, "Request Entity Too Large") from error
+        raise RefusedError(413, TOO_LARGE) from error
     except ValueError as error:
         raise bad_request("can't parse the request") from error
-    return Params(body | dict(request.query))
+    if request.query_string:
+        body |= request.query
+    return Params(body, files)
 
 
 async def read_reply(answer: ClientResponse) -> Params:
-    """What a webhook's answer asks for. Raises ``ValueError`` for what cannot be read."""
+    """What a webhook's answer asks for. Raises ``RefusedError`` (413), and ``ValueError`` for what
+    cannot be read."""
     if answer.content_type == "multipart/form-data":
-        return Params(await _parts(MultipartReader(answer.headers, answer.content)))
+        files: dict[str, Upload] = {}
+        return Params(await _parts(MultipartReader(answer.headers, answer.content), files), files)
     return Params(from_content(answer.content_type, await answer.read()))
 
 
@@ -94,12 +112,27 @@ def from_content(content_type: str, content: bytes) -> dict[str, str]:
     return {name: _as_text(value) for name, value in body.items() if value is not None}
 
 
-async def _parts(reader: MultipartReader) -> dict[str, str]:
-    """The fields of a multipart answer, without its files."""
+async def _parts(reader: MultipartReader, files: dict[str, Upload]) -> dict[str, str]:
+    """The fields of a multipart body; its files are put into ``files``.
+
+    Raises ``RefusedError`` (413), ``ValueError``.
+    """
     texts: dict[str, str] = {}
+    left = UPLOAD_BYTES_MAX
     while (part := await reader.next()) is not None:
-        if isinstance(part, BodyPartReader) and part.name and not part.filename:
-            texts[part.name] = await part.text()
+        if not isinstance(part, BodyPartReader) or not part.name:
+            continue
+        content = bytearray()
+        while chunk := await part.read_chunk(CHUNK_BYTES):
+            left -= len(chunk)
+            if left < 0:
+                raise RefusedError(413, TOO_LARGE)
+            content += chunk
+        if part.filename is None:
+            texts[part.name] = content.decode()
+        else:
+            mime = part.headers.get("Content-Type", "application/octet-stream")
+            files[part.name] = Upload(part.filename, mime.partition(";")[0], bytes(content))
     return texts
 
 

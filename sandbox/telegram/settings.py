@@ -11,6 +11,7 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
+    PositiveInt,
     model_validator,
 )
 
@@ -56,12 +57,36 @@ class WebhookSettings(_Section):
     retry_scale: float = Field(1.0, gt=0)
 
 
+class LimitSettings(_Section):
+    """How fast a bot may send; None is no limit. Edits and chat actions are not counted.
+
+    ``per_second``: over all chats, in any second. ``paid_per_second``: with allow_paid_broadcast,
+    which ``paid_broadcasts_enabled`` (BotFather's switch) allows. ``per_chat_per_second``, after
+    ``per_chat_burst`` at once. ``per_group_per_minute``: in any minute. ``retry_after_s`` takes
+    the place of the time after which there is room again.
+    """
+
+    per_second: PositiveInt | None = None
+    paid_per_second: PositiveInt | None = None
+    paid_broadcasts_enabled: bool = False
+    per_chat_per_second: PositiveFloat | None = None
+    per_chat_burst: PositiveInt = 1
+    per_group_per_minute: PositiveInt | None = None
+    retry_after_s: PositiveInt | None = None
+
+
 class TelegramSettings(_Section):
-    """``star_balance`` is what each person has before the first payment."""
+    """``star_balance`` is what each person has before the first payment. With
+    ``people_must_start`` a bot may write only to who has written to it before.
+    ``callback_lifetime_s`` is how long a tap may be answered, and an assumption.
+    """
 
     bots: tuple[BotSettings, ...] = Field((BotSettings(),), min_length=1)
     pre_checkout_timeout_s: PositiveFloat = 10.0
     star_balance: NonNegativeInt = 1_000_000
+    people_must_start: bool = False
+    callback_lifetime_s: PositiveFloat = 150.0
+    limits: LimitSettings = LimitSettings()
     updates: UpdateSettings = UpdateSettings()
     webhooks: WebhookSettings = WebhookSettings()
 

@@ -13,6 +13,7 @@ from aiohttp import ClientSession
 from sandbox.counters import Stats
 from sandbox.telegram.bots import Bot, open_bots
 from sandbox.telegram.settings import TelegramSettings
+from sandbox.telegram.taps import Taps
 
 INVOICES_MAX = 200_000
 LATE_MAX = 10_000
@@ -20,17 +21,63 @@ LATE_MAX = 10_000
 
 @dataclass(slots=True)
 class Person:
-    """Somebody who talks to bots and pays."""
+    """Somebody who talks to bots and pays. ``topics`` are the threads of a private chat with one,
+    which are none unless a test says otherwise."""
 
     id: int
     stars: int
+    first_name: str = ""
+    last_name: str | None = None
+    username: str | None = None
+    language_code: str | None = None
+    is_deactivated: bool = False
+    topics: frozenset[int] = frozenset()
 
     def as_user(self) -> dict[str, object]:
-        return {"id": self.id, "is_bot": False, "first_name": f"Person {self.id}"}
+        user = {"id": self.id, "is_bot": False} | self._names()
+        if self.language_code is not None:
+            user["language_code"] = self.language_code
+        return user
 
     def as_chat(self) -> dict[str, object]:
         """The private chat of this person and a bot."""
-        return {"id": self.id, "first_name": f"Person {self.id}", "type": "private"}
+        return {"id": self.id, **self._names(), "type": "private"}
+
+    def _names(self) -> dict[str, object]:
+        names: dict[str, object] = {"first_name": self.first_name or f"Person {self.id}"}
+        if self.last_name is not None:
+            names["last_name"] = self.last_name
+        if self.username is not None:
+            names["username"] = self.username
+        return names
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group; its id is negative. One that was ``migrated_to`` a supergroup lives on there."""
+
+    id: int
+    title: str
+    is_forum: bool = False
+    topics: frozenset[int] = frozenset()
+    migrated_to: int | None = None
+    is_kicked: bool = False
+
+    @property
+    def is_supergroup(self) -> bool:
+        return self.is_forum or str(self.id).startswith("-100")
+
+    def as_chat(self) -> dict[str, object]:
+        chat: dict[str, object] = {
+            "id": self.id,
+            "title": self.title,
+            "type": "supergroup" if self.is_supergroup else "group",
+        }
+        return chat | {"is_forum": True} if self.is_forum else chat
+
+
+Peer = Person | Group
+"""Whom a bot can write to."""
 
 
 @dataclass(slots=True)
@@ -65,9 +112,11 @@ class State:
     settings: TelegramSettings = field(default_factory=TelegramSettings)
     bots: dict[str, Bot] = field(default_factory=dict)
     people: dict[int, Person] = field(default_factory=dict)
+    groups: dict[int, Group] = field(default_factory=dict)
     invoices: OrderedDict[str, Invoice] = field(default_factory=OrderedDict)
     checkouts: dict[str, Checkout] = field(default_factory=dict)
     late: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    taps: Taps = field(default_factory=Taps)
     open_session: ClientSession | None = None
 
     def __post_init__(self) -> None:

@@ -8,25 +8,30 @@ from typing import cast
 from aiohttp import ClientSession, TCPConnector, web
 
 from sandbox.counters import Stats
-from sandbox.faults import Fault, FaultEngine
-from sandbox.gate import Gate
+from sandbox.faults import Call, Fault, FaultEngine
+from sandbox.gate import Gate, always
 from sandbox.telegram.bots import Bot, open_bots
 from sandbox.telegram.call import BotCall
+from sandbox.telegram.chat_api import ChatApi
+from sandbox.telegram.chat_page import ChatPage
+from sandbox.telegram.chat_view import ChatView
 from sandbox.telegram.control import Control
 from sandbox.telegram.delivery import Delivery
 from sandbox.telegram.door import VENDOR, Describe, authorize, params_of
+from sandbox.telegram.downloads import Downloads
 from sandbox.telegram.envelope import RefusedError, failure, struck, success, with_retry_after
 from sandbox.telegram.methods import Methods
 from sandbox.telegram.pages import Pages
 from sandbox.telegram.params import Params
 from sandbox.telegram.payments import Payments
+from sandbox.telegram.people import People
 from sandbox.telegram.settings import TelegramSettings
 from sandbox.telegram.state import State
 from sandbox.telegram.updates import Updates
 
 RESTART = "Internal Server Error: restart"
 RESET = "the sandbox was reset"
-SECTIONS = ("updates", "webhooks")
+SECTIONS = ("updates", "webhooks", "limits")
 
 
 class Telegram:
@@ -56,8 +61,13 @@ class Telegram:
         for method in ("GET", "POST"):
             app.router.add_route(method, "/bot{token:[^/]+}/{method:[^/]+}", answer)
             app.router.add_route(method, "/bot{rest:.*}", _not_found)
+        fetched = gate.wrap(always(Call(VENDOR, "download")), Downloads(self.state).download)
+        app.router.add_get("/file/bot{token:[^/]+}/{path:.+}", fetched)
         app.router.add_get("/telegram/invoice/{slug}", pages.show)
         app.router.add_post("/telegram/invoice/{slug}", pages.pay)
+        people = People(self.state, self._updates, self._payments)
+        ChatApi(self.state, people, ChatView(people)).mount(app)
+        ChatPage().mount(app)
         Control(self.state, self._payments).mount(app)
 
     async def start(self) -> None:
@@ -124,6 +134,8 @@ class Telegram:
         for bot in self.state.bots.values():
             self._delivery.close(bot)
             bot.wake(RefusedError(500, RESTART))
+            for chat in bot.chats.values():
+                chat.wake()
         for checkout in self.state.checkouts.values():
             if not checkout.answer.done():
                 checkout.answer.set_result(RESET)
@@ -131,6 +143,8 @@ class Telegram:
         self.state.late.clear()
         self.state.invoices.clear()
         self.state.people.clear()
+        self.state.groups.clear()
+        self.state.taps.by_id.clear()
 
 
 async def _not_found(_request: web.Request) -> web.StreamResponse:

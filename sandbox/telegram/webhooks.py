@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -13,6 +11,7 @@ from sandbox.telegram.bots import Webhook
 from sandbox.telegram.call import BotCall
 from sandbox.telegram.delivery import Delivery
 from sandbox.telegram.envelope import RefusedError, Told, bad_request
+from sandbox.telegram.links import is_this_machine
 from sandbox.telegram.updates import forget_waiting, remember_allowed
 
 CONNECTIONS = 40
@@ -96,17 +95,9 @@ def _check_url(url: str) -> None:
         raise bad_request("invalid webhook URL specified") from error
     if not parts.hostname or parts.scheme not in {"http", "https"}:
         raise bad_request("invalid webhook URL specified")
-    if _is_this_machine(parts.hostname):
+    if is_this_machine(parts.hostname):
         return
     if parts.scheme == "http":
         raise bad_request("bad webhook: An HTTPS URL must be provided for webhook")
     if port is not None and port not in PORTS:
         raise bad_request("bad webhook: Webhook can be set up only on ports 80, 88, 443 or 8443")
-
-
-def _is_this_machine(host: str) -> bool:
-    if host == "localhost":
-        return True
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return False

@@ -10,6 +10,9 @@ from typing import Any
 
 import aiohttp
 import orjson
+from aiogram import Bot
+from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.telegram import TelegramAPIServer
 from aiohttp import web
 
 from sandbox.telegram.settings import DEFAULT_TOKEN
@@ -153,6 +156,14 @@ class BotHook:
 async def bot_client(sandbox: Sandbox) -> AsyncIterator[BotClient]:
     async with aiohttp.ClientSession(sandbox.url) as session:
         yield BotClient(session, sandbox)
+
+
+@asynccontextmanager
+async def peer_bot(sandbox: Sandbox, token: str = DEFAULT_TOKEN) -> AsyncIterator[Bot]:
+    """A bot of aiogram's, whose idea of the Bot API is nobody's here."""
+    server = TelegramAPIServer.from_base(sandbox.url)
+    async with Bot(token, session=AiohttpSession(api=server)) as bot:
+        yield bot
 
 
 @asynccontextmanager

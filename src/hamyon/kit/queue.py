@@ -24,7 +24,7 @@ from pgqueuer.domain.models import Schedule as DueSchedule
 from pgqueuer.errors import RetryRequested
 
 from hamyon.kit import store
-from hamyon.kit.db import Pool
+from hamyon.kit.db import Connection, Pool
 
 Handler = Callable[[str], Awaitable[None]]
 
@@ -86,6 +86,15 @@ class Waker:
                 log.warning("queue signal lost", error=repr(error))
                 await asyncio.sleep(POLL.total_seconds())
             await asyncio.sleep(self._pause_s)
+
+
+async def add_at_once(connection: Connection, entrypoint: str, payload: str) -> None:
+    """Queue a job in the caller's transaction and wake the workers with its commit.
+
+    For what is rare, or signals in its transaction anyway; the rest is woken by a ``Waker``.
+    """
+    await store.add_job(connection, entrypoint, payload)
+    await store.notify(connection, CHANNEL, _signal())
 
 
 def _signal() -> str:

@@ -25,7 +25,7 @@ LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 DEFAULT_LANGUAGE: Final[Language] = "en"
 PLURAL_FORMS: Final[Mapping[Language, frozenset[str]]] = {
     "uz": frozenset({"one", "other"}),
-    "ru": frozenset({"one", "few", "many", "other"}),
+    "ru": frozenset({"one", "few", "many"}),
     "en": frozenset({"one", "other"}),
 }
 
@@ -77,7 +77,7 @@ def text(language: Language, key: str, facts: Mapping[str, object] | None = None
     sentences, given = catalogue(language), facts or {}
     if key not in sentences:
         count = given.get("count")
-        key = f"{key}.{plural_form(language, count) if isinstance(count, int) else 'other'}"
+        key = f"{key}.{plural_form(language, count if isinstance(count, int) else 0)}"
     return sentences[key].format_map(_Facts(given))
 
 

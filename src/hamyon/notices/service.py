@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from hamyon.kit import store as kit_store
+from hamyon.kit import queue
 from hamyon.kit.db import Connection, Pool
 from hamyon.notices import store
 from hamyon.notices.types import Notice, WrittenNotice
@@ -22,7 +22,7 @@ async def tell(connection: Connection, notice: Notice) -> bool:
     number = await store.insert_notice(connection, notice)
     if number is None:
         return False
-    await kit_store.add_job(connection, ENTRYPOINT, str(number))
+    await queue.add_at_once(connection, ENTRYPOINT, str(number))
     return True
 
 
