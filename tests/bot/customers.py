@@ -74,7 +74,9 @@ class Customers:
 
     async def kinds(self, user_id: int) -> list[str]:
         """The ledger's lines of somebody, by kind."""
-        answer = await self.service.api.call("GET", f"/users/{user_id}/ledger?asset=credit")
+        answer = await self.service.api.call(
+            "GET", f"/users/{user_id}/ledger?asset=credit&limit=100"
+        )
         return sorted(line["kind"] for line in answer.body["items"])
 
     async def stats(self) -> dict[str, Any]:

@@ -99,7 +99,7 @@ async def test_a_payment_that_cannot_be_kept_is_asked_for_again(shop: Open) -> N
 
                 async def refused_often() -> bool:
                     said = [
-                        one for one in logs if one["event"] == "a payment could not be kept yet"
+                        one for one in logs if one["event"] == "an update could not be taken yet"
                     ]
                     return len(said) > 8
 

@@ -123,7 +123,7 @@ async def _live(customers: Customers, user_id: int, *, until: asyncio.Event | No
         assert paid.charge_id is not None, paid.error
         rounds += 1
         # The bot's limit for one person must not be what is seen here.
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.0)
     await customers.has(user_id, rounds * CREDITS)
     return rounds
 

@@ -30,6 +30,9 @@ class Things:
     bought: Purchases
     model: str = "seedream-v4"
     provider: str = "wavespeed"
+    broadcast: int = 2**62
+    thread: int = 2**62
+    news: int = 2**62
 
     def spellings(self) -> list[str]:
         """The ids as an answer may repeat them."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from tests.doors.broadcasts import OF_BROADCASTS
 from tests.doors.calls import REASON, Call, Recipe, Things, at, numbers, of_user, post
+from tests.doors.desk import OF_DESK
 from tests.doors.money_recipes import OF_MONEY
 from tests.media.pictures import picture
 
@@ -35,6 +37,8 @@ _price = {"amount": 27, "unit": "picture", "reason": "the matrix"}
 
 RECIPES: dict[str, Recipe] = {
     **OF_MONEY,
+    **OF_BROADCASTS,
+    **OF_DESK,
     "GET /": at("/"),
     "GET /health": at("/health"),
     "GET /metrics": at("/metrics"),

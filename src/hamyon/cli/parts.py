@@ -28,6 +28,7 @@ KNOWN_FAILURES: Final = (MigrationError, postgres.PostgresError, UnfitSettings)
 SANDBOX_KEY: Final = "sandbox-key"
 SANDBOX_BOT_TOKEN: Final = "777000:sandbox-token-0123456789abcdefghijk"  # noqa: S105 -- it opens nothing
 SANDBOX_BOT: Final = "hamyon_sandbox_bot"
+SANDBOX_OPERATOR: Final = 1
 SANDBOX_SHOP: Final = "100500"
 SANDBOX_START_S: Final = 10.0
 
@@ -174,7 +175,9 @@ async def sandbox(settings: Settings) -> AsyncIterator[Settings]:
     ours = settings.public_url or f"http://127.0.0.1:{settings.port}"
     try:
         await _tell(base_url, ours, process)
-        yield settings.model_copy(update={"public_url": ours, **_vendors(base_url)})
+        operators = settings.admin_telegram_ids or (SANDBOX_OPERATOR,)
+        update = {"public_url": ours, "admin_telegram_ids": operators, **_vendors(base_url)}
+        yield settings.model_copy(update=update)
     finally:
         if process.returncode is None:
             process.terminate()
@@ -195,6 +198,11 @@ def _vendors(base_url: str) -> dict[str, object]:
         "yookassa_api_base_url": base_url,
         "yookassa_notification_networks": ("127.0.0.0/8", "::1/128"),
     }
+
+
+def chat_page(settings: Settings, user_id: int) -> str:
+    """Where a person chats with the bot of the sandbox in a browser."""
+    return f"{settings.telegram_api_base_url}/telegram/chat?user={user_id}"
 
 
 async def _tell(base_url: str, ours: str, process: asyncio.subprocess.Process) -> None:

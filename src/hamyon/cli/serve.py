@@ -6,8 +6,11 @@ import asyncio
 import contextlib
 import gc
 import json
+import os
 import signal
 import socket
+import sys
+import webbrowser
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -32,6 +35,7 @@ from hamyon.wiring import Deps
 STOP_S: Final = 15.0
 """How long work in hand may take after Ctrl-C before it is left to the next start."""
 BACKLOG: Final = 2048
+SANDBOX_PERSON: Final = 777
 GC_THRESHOLDS: Final = (20_000, 20, 20)
 
 
@@ -55,6 +59,8 @@ async def serve(settings: Settings, roles: Roles, *, sandbox: bool = False) -> N
     async with running(settings, roles, sandbox=sandbox) as ready:
         if roles.banner and not stop.is_set():
             _banner(ready)
+            if sandbox:
+                _invite(ready.settings)
         stopping = asyncio.create_task(_until(stop), name="stop")
         done, _ = await asyncio.wait({stopping, *ready.tasks}, return_when=asyncio.FIRST_COMPLETED)
         if stopping not in done:
@@ -246,6 +252,20 @@ def _banner(ready: Running) -> None:
         console.print("\nBuy credits: each answer has a link to pay at.")
         console.print("\n".join(buying), highlight=False, markup=False, soft_wrap=True)
     console.print("\nCtrl-C stops everything.")
+
+
+def _invite(settings: Settings) -> None:
+    """The bot of the sandbox in a browser, opened where there is a screen."""
+    person = parts.chat_page(settings, SANDBOX_PERSON)
+    operator = parts.chat_page(settings, settings.admin_telegram_ids[0])
+    console = Console()
+    console.print("\nChat with the bot in a browser, as a person and as an operator (/admin):")
+    console.print(f"{person}\n{operator}", highlight=False, markup=False, soft_wrap=True)
+    has_screen = sys.platform in {"darwin", "win32"} or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+    )
+    if sys.stdout.isatty() and has_screen:
+        webbrowser.open(person)
 
 
 def _bot_line(settings: Settings) -> str:

@@ -2,8 +2,8 @@
 
 ``HAMYON_CRASH_AT=submit.sent`` kills the process with SIGKILL when it reaches that point, and
 ``HAMYON_CRASH_AT=submit.sent:3`` at the third time. Without the variable a point is one comparison.
-Every commit of the main road and of payments, and every vendor call of theirs, has one on each
-side; ``POINTS`` lists them, and a test reaches each.
+Every commit of the main road, of payments and of messages on their way, and every vendor call of
+theirs, has one on each side; ``POINTS`` lists them, and a test reaches each.
 """
 
 from __future__ import annotations
@@ -32,7 +32,12 @@ PAYMENT_POINTS: Final = (
     "refund.kept",
     "refund.sent",
 )
-POINTS: Final = ORDER_POINTS + PAYMENT_POINTS
+MESSAGE_POINTS: Final = (
+    "notice.passed_on",
+    "deliver.claimed",
+    "deliver.sent",
+)
+POINTS: Final = ORDER_POINTS + PAYMENT_POINTS + MESSAGE_POINTS
 
 _target, _, _count = os.environ.get("HAMYON_CRASH_AT", "").partition(":")
 _left = int(_count or 1)

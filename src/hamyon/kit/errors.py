@@ -42,6 +42,13 @@ class PermissionDenied(HamyonError):
     status = 403
 
 
+class FileGone(HamyonError):
+    """A file that somebody sent is not given out any more by whoever kept it."""
+
+    code = "file_gone"
+    status = 410
+
+
 class NotFound(HamyonError):
     """Absent, or somebody else's: strangers cannot tell the two apart."""
 

@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 import asyncpg
 import orjson
@@ -45,6 +45,18 @@ class Schedule:
     name: str
     cron: str
     run: Callable[[], Awaitable[None]]
+
+
+class Companion(Protocol):
+    """What a worker runs beside its queue, because it takes as long as it takes."""
+
+    async def run(self) -> None:
+        """Work until ``stop``. Raises nothing."""
+        ...
+
+    def stop(self) -> None:
+        """Begin nothing more; ``run`` returns when what is in hand is done."""
+        ...
 
 
 class Waker:
@@ -118,17 +130,25 @@ class Worker:
         handlers: Mapping[str, Handler],
         schedules: Sequence[Schedule] = (),
         *,
+        companions: Sequence[Companion] = (),
         heartbeat_s: float = 30.0,
     ) -> None:
         self._pool = pool
         self._handlers = handlers
         self._schedules = schedules
+        self._companions = companions
         self._heartbeat = timedelta(seconds=heartbeat_s)
         self._queue: PgQueuer | None = None
         self._stopping = False
 
     async def run(self) -> None:
         """Work until ``stop``. A lost database is waited for."""
+        async with asyncio.TaskGroup() as beside:
+            for companion in self._companions:
+                beside.create_task(companion.run())
+            await self._run_queue()
+
+    async def _run_queue(self) -> None:
         pause_s = 0.2
         while not self._stopping:
             self._queue = self._assembled()
@@ -149,6 +169,8 @@ class Worker:
     def stop(self) -> None:
         """Take no more jobs; ``run`` returns when those in hand are done."""
         self._stopping = True
+        for companion in self._companions:
+            companion.stop()
         if self._queue is not None:
             self._queue.shutdown.set()
 

@@ -82,6 +82,8 @@ class Settings(BaseSettings):
     telegram_api_base_url: str = "https://api.telegram.org"
     telegram_timeout_s: PositiveFloat = 10.0
     bot_mode: Literal["polling", "webhook"] = "polling"
+    broadcast_rate_per_s: int = Field(30, ge=1, le=30)
+    broadcast_paid_rate_per_s: int = Field(1000, ge=1, le=1000)
 
     # Providers
     wavespeed_api_key: SecretStr | None = None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
@@ -25,6 +26,7 @@ from hamyon.ledger.types import (
     WalletEffect,
 )
 from hamyon.users.errors import UserBlocked, UserNotFound
+from hamyon.users.types import Condition
 
 
 def _refuse_too_large(*amounts: int) -> None:
@@ -243,3 +245,18 @@ async def audit(connection: Connection | Pool, since: datetime | None = None) ->
     by the longest transaction, or one that committed late is missed until the next whole audit.
     """
     return await store.audit(connection, since=since)
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceSegments:
+    """Who can spend at least so much, for choosing whom to write to."""
+
+    @property
+    def criteria(self) -> frozenset[str]:
+        return frozenset({"balance_min"})
+
+    def condition(self, criterion: str, value: object) -> Condition:
+        """``value`` names an ``asset`` and an ``amount`` of its minor units."""
+        assert criterion == "balance_min"
+        assert isinstance(value, Mapping)
+        return Condition(store.HAS_AT_LEAST, (value["asset"], value["amount"]))

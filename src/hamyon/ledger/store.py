@@ -36,6 +36,9 @@ REFUSALS: dict[str, type[HamyonError]] = {
         TransferNotFound,
     )
 }
+HAS_AT_LEAST = """EXISTS (SELECT FROM accounts a
+    WHERE a.user_id = u.id AND a.asset = {0}::text AND a.role = 'wallet'
+      AND a.posted - a.held >= {1}::bigint)"""
 
 
 async def open_hold(

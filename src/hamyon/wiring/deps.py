@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hamyon.catalog.service.outages import Outages
 from hamyon.catalog.types import CatalogCache
@@ -22,7 +22,7 @@ from hamyon.kit.db import Connection, Pool, in_transaction, open_pool
 from hamyon.kit.http import HttpClient
 from hamyon.kit.limits import Limiter
 from hamyon.kit.metrics import Metrics
-from hamyon.kit.queue import Handler, Schedule, Waker
+from hamyon.kit.queue import Companion, Handler, Schedule, Waker
 from hamyon.kit.redis_link import RedisDown, RedisLink
 from hamyon.kit.settings import Settings
 from hamyon.kit.signals import Signals
@@ -30,6 +30,8 @@ from hamyon.kit.storage import Storage, open_storage
 from hamyon.kit.web.permission import Authenticator
 from hamyon.ledger import service as ledger
 from hamyon.ledger.types import Finding
+from hamyon.messages import tasks as messages_tasks
+from hamyon.messages.service.pump import Pump
 from hamyon.messages.types import Composer, Sender
 from hamyon.orders import store as orders_store
 from hamyon.orders import tasks as orders_tasks
@@ -54,14 +56,19 @@ from hamyon.users.types import SegmentSource, SignIn
 from hamyon.wiring.fit import check
 from hamyon.wiring.parts import (
     bot,
-    conversations,
+    chats,
     derived,
     engines,
     gateways,
     limits,
     open_caches,
     open_redis,
+    senders,
 )
+from hamyon.wiring.segments import SEGMENT_SOURCES
+
+if TYPE_CHECKING:
+    from hamyon.wiring.chats import ChatParts
 
 OFFLINE: Final = "offline"
 
@@ -89,15 +96,24 @@ class Deps:
     gateways: Mapping[str, Gateway]
     bot: BotClient | None
     bot_secret: str
-    conversations: Conversations | None
+    chats: ChatParts | None
     senders: Mapping[str, Sender]
-    composers: Mapping[str, Composer]
     segment_sources: Sequence[SegmentSource]
     outages: Outages
     slots: Slots
     waiting: Waiting
     callback_key: bytes
     started_at: float
+
+    @property
+    def conversations(self) -> Conversations | None:
+        """Who talks with people; None without a bot."""
+        return self.chats.conversations if self.chats is not None else None
+
+    @property
+    def composers(self) -> Mapping[str, Composer]:
+        """Who writes letters that are more than a sentence, by kind of notice."""
+        return self.chats.composers if self.chats is not None else {}
 
     def engine_for(self, name: str) -> Engine:
         """The engine that works for a provider of the catalogue: itself, or the offline one."""
@@ -147,7 +163,12 @@ class Deps:
 
     def handlers(self) -> dict[str, Handler]:
         """What the worker runs, by entry point of the queue."""
-        return {**orders_tasks.handlers(self), **payments_tasks.handlers(self)}
+        return {
+            **orders_tasks.handlers(self),
+            **payments_tasks.handlers(self),
+            **messages_tasks.handlers(self),
+            **(self.chats.handlers(self) if self.chats is not None else {}),
+        }
 
     def schedules(self) -> list[Schedule]:
         """What the worker runs by the clock."""
@@ -155,8 +176,14 @@ class Deps:
             *orders_tasks.schedules(self),
             *payments_tasks.schedules(self),
             *rewards_tasks.schedules(self),
+            *messages_tasks.schedules(self),
+            *(self.chats.schedules(self) if self.chats is not None else ()),
             *admin_schedules.schedules(self),
         ]
+
+    def companions(self) -> Sequence[Companion]:
+        """What a worker runs beside its queue."""
+        return [Pump(self)]
 
 
 @asynccontextmanager
@@ -184,6 +211,12 @@ async def open_deps(settings: Settings, dsn: str) -> AsyncIterator[Deps]:
         waker.start()
         stack.push_async_callback(waker.close)
         built_engines, verifiers = engines(settings, http, clock)
+        storage = open_storage(
+            settings.storage_url,
+            settings.hamyon_home,
+            base_url=settings.base_url,
+            signing_key=derived(secret, "files"),
+        )
         sign_in = _sign_in(settings, secret)
         await in_transaction(
             pool,
@@ -209,12 +242,7 @@ async def open_deps(settings: Settings, dsn: str) -> AsyncIterator[Deps]:
                 environment_keys=environment_keys(settings),
             ),
             sign_in=sign_in,
-            storage=open_storage(
-                settings.storage_url,
-                settings.hamyon_home,
-                base_url=settings.base_url,
-                signing_key=derived(secret, "files"),
-            ),
+            storage=storage,
             waker=waker,
             metrics=Metrics(),
             engines=built_engines,
@@ -223,10 +251,9 @@ async def open_deps(settings: Settings, dsn: str) -> AsyncIterator[Deps]:
             gateways=gateways(settings, http, clock, secret),
             bot=bot(settings, http),
             bot_secret=derived(secret, "bot webhook").hex(),
-            conversations=conversations(settings, http),
-            senders={},
-            composers={},
-            segment_sources=(),
+            chats=chats(settings, http, pool, storage, catalog_cache),
+            senders=senders(settings, http, storage),
+            segment_sources=SEGMENT_SOURCES,
             outages=Outages(
                 pool,
                 catalog_cache,

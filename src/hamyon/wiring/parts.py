@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from hamyon.catalog import service as catalog
 from hamyon.catalog.types import CatalogCache
 from hamyon.kit.cache import Cache
 from hamyon.kit.clock import Clock
+from hamyon.kit.db import Pool
 from hamyon.kit.http import HttpClient
 from hamyon.kit.limits import Limit
 from hamyon.kit.redis_link import RedisLink
 from hamyon.kit.settings import Settings
 from hamyon.kit.signals import Signals
+from hamyon.kit.storage import Storage
 from hamyon.kit.web.routing import (
     ADDRESS_LIMIT,
     FAILURES_LIMIT,
@@ -24,21 +26,24 @@ from hamyon.kit.web.routing import (
     VENDOR_LIMIT,
 )
 from hamyon.media.routes import UPLOADS_LIMIT
+from hamyon.messages.types import Sender
 from hamyon.orders.types import Engine, EventVerifier
 from hamyon.payments.types import Gateway, GatewayFactory, GatewayParts
 from hamyon.providers.offline.engine import OfflineEngine
 from hamyon.providers.stars.gateway import gateway as stars
 from hamyon.providers.telegram.api import BotApi
 from hamyon.providers.telegram.client import TelegramBot
-from hamyon.providers.telegram.session import open_bot
+from hamyon.providers.telegram.sender import TelegramSender
 from hamyon.providers.wavespeed.engine import WaveSpeedEngine
 from hamyon.providers.yookassa.gateway import gateway as yookassa
 from hamyon.surfaces.admin import schedules as admin_schedules
-from hamyon.surfaces.bot.dispatch import Chats
-from hamyon.surfaces.bot.middlewares import CHAT_LIMIT
+from hamyon.surfaces.bot.types import CHAT_LIMIT, TOLD_LIMIT
 from hamyon.users.routes.sign_in import SIGN_IN_LIMIT
 from hamyon.users.service import people
 from hamyon.users.service.authentication import NAMESPACES
+
+if TYPE_CHECKING:
+    from hamyon.wiring.chats import ChatParts
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -86,6 +91,7 @@ def limits(settings: Settings) -> dict[str, Limit]:
         FAILURES_LIMIT: Limit(0.1, 20, fail_closed=False),
         SIGN_IN_LIMIT: Limit(1.0, 20, fail_closed=True),
         CHAT_LIMIT: Limit(2.0, 20),
+        TOLD_LIMIT: Limit(0.1, 1),
         UPLOADS_LIMIT: Limit(max(rps / 10, 1.0), max(burst // 5, 5)),
     }
 
@@ -133,29 +139,36 @@ def gateways(
     return {gateway.name: gateway for gateway in built if gateway is not None}
 
 
-def conversations(settings: Settings, http: HttpClient) -> Chats | None:
-    """Who talks with people for the bot that ``BOT_TOKEN`` names; None without one."""
+def chats(
+    settings: Settings, http: HttpClient, pool: Pool, storage: Storage, catalog_cache: CatalogCache
+) -> ChatParts | None:
+    """Everything that talks with people for the bot of ``BOT_TOKEN``; None without one."""
     if settings.bot_token is None:
         return None
-    return Chats(
-        open_bot(
-            http,
-            token=settings.bot_token.get_secret_value(),
-            base_url=settings.telegram_api_base_url,
-            timeout_s=settings.telegram_timeout_s,
-        )
-    )
+    from hamyon.wiring.chats import open_chats
+
+    return open_chats(settings, http, pool, storage, catalog_cache)
+
+
+def senders(settings: Settings, http: HttpClient, storage: Storage) -> dict[str, Sender]:
+    """Every channel whose settings are there, by name."""
+    api = _bot_api(settings, http)
+    sender = TelegramSender(api, storage) if api is not None else None
+    return {sender.channel: sender} if sender is not None else {}
 
 
 def bot(settings: Settings, http: HttpClient) -> TelegramBot | None:
     """The bot that ``BOT_TOKEN`` names; None without one."""
+    api = _bot_api(settings, http)
+    return TelegramBot(api) if api is not None else None
+
+
+def _bot_api(settings: Settings, http: HttpClient) -> BotApi | None:
     if settings.bot_token is None:
         return None
-    return TelegramBot(
-        BotApi(
-            http,
-            token=settings.bot_token.get_secret_value(),
-            base_url=settings.telegram_api_base_url,
-            timeout_s=settings.telegram_timeout_s,
-        )
+    return BotApi(
+        http,
+        token=settings.bot_token.get_secret_value(),
+        base_url=settings.telegram_api_base_url,
+        timeout_s=settings.telegram_timeout_s,
     )

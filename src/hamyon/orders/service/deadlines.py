@@ -85,7 +85,12 @@ async def _overdue(connection: Connection, needs: Needs, order_id: OrderId) -> N
             key=f"review:{order_id}",
             user_id=None,
             kind="order_review",
-            facts={"order_id": str(order_id), "product": order.product, "price": order.price},
+            facts={
+                "order_id": str(order_id),
+                "product": order.product,
+                "asset": order.asset,
+                "price": order.price,
+            },
         ),
     )
     await settle.announce(connection, order_id)

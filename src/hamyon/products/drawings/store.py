@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from hamyon.kit.db import Connection, Pool
-from hamyon.products.drawings.types import Person
+from hamyon.products.drawings.types import PRODUCT, Person
+from hamyon.users.types import Condition
 
 
 async def insert_person(
@@ -47,3 +49,17 @@ async def person(connection: Connection | Pool, user_id: int) -> Person | None:
         user_id,
     )
     return Person(**dict(row)) if row is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class DrawingsSegments:
+    """Whom drawings know, whether he ordered one or not, for choosing whom to write to."""
+
+    @property
+    def criteria(self) -> frozenset[str]:
+        return frozenset({"product"})
+
+    def condition(self, criterion: str, value: object) -> Condition:
+        assert criterion == "product"
+        known = "EXISTS (SELECT FROM drawings_people d WHERE d.user_id = u.id)"
+        return Condition(known if value == PRODUCT else "false")

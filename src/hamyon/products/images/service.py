@@ -43,8 +43,9 @@ async def submit(needs: Needs, wish: Submit, key: Key) -> Submitted:
     """Order a picture: hold its price, or use the trial, and queue the work.
 
     Raises ModelNotFound, OptionNotSupported, TooManyReferences, UploadNotFound, UserNotFound,
-    UserBlocked, TooManyActive, InsufficientFunds, ProviderUnavailable, IdempotencyMismatch; in
-    each case nothing is held and nothing is left behind.
+    UserBlocked, TooManyActive, InsufficientFunds, ProviderUnavailable, IdempotencyMismatch, and
+    PriceChanged for another price than ``wish.expected_amount``; in each case nothing is held and
+    nothing is left behind.
     """
     try:
         facts = await _open_order(needs, wish, key)
@@ -102,6 +103,8 @@ async def _open_order(needs: Needs, wish: Submit, key: Key) -> dict[str, Any]:
     sale = await catalog.get_model(needs.pool, needs.catalog, wish.model)
     options = catalog.choose_options(sale.model, wish.options)
     quote = catalog.quote(sale, options, len(wish.references))
+    if wish.expected_amount is not None and quote.amount != wish.expected_amount:
+        raise PriceChanged
     engine = await open_engine(needs, sale)
     references = await _references(needs, wish)
     position = await needs.waiting.position(needs.pool)

@@ -29,6 +29,8 @@ class Submit:
     references: Sequence[UUID]
     use_trial: bool
     deliver: Mapping[str, object] | None
+    expected_amount: int | None = None
+    """What the person was shown; another price is refused then."""
 
 
 @dataclass(frozen=True, slots=True)

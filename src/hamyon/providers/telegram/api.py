@@ -202,7 +202,8 @@ def _form(given: Mapping[str, object], files: Mapping[str, Attachment]) -> aioht
     for name, value in given.items():
         form.add_field(name, value if isinstance(value, str) else orjson.dumps(value).decode())
     for name, file in files.items():
-        form.add_field(name, file.content, filename=file.name, content_type=file.mime)
+        filename = "".join(one if one.isprintable() else "_" for one in file.name)
+        form.add_field(name, file.content, filename=filename, content_type=file.mime)
     return form
 
 

@@ -37,7 +37,11 @@ _GONE: Final[tuple[tuple[str, GoneReason], ...]] = (
     ("user not found", "not_found"),
     ("peer_id_invalid", "not_found"),
 )
-_NOT_THERE: Final = ("message to edit not found", "message to delete not found")
+_NOT_THERE: Final = (
+    "message to edit not found",
+    "message to delete not found",
+    "message_id_invalid",
+)
 _NO_CHANGE: Final = "message is not modified"
 _NO_THREAD: Final = ("message thread not found", "topic_closed", "topic_deleted")
 _NO_PHOTO: Final = (

@@ -16,6 +16,7 @@ from aiogram.methods import TelegramMethod
 from aiogram.methods.base import TelegramType
 from aiogram.types import InputFile
 
+from hamyon.kit.errors import FileGone
 from hamyon.kit.http import HttpClient, HttpFailure
 
 ANSWER_LIMIT_BYTES: Final = 1024 * 1024
@@ -87,18 +88,14 @@ class HttpSession(BaseSession):
         chunk_size: int = 65536,
         raise_for_status: bool = True,
     ) -> AsyncGenerator[bytes, None]:
-        """A file's bytes in pieces, at most 20 MB. Raises HttpFailure."""
+        """A file's bytes in pieces, at most 20 MB. Raises HttpFailure and FileGone."""
         async with self._http.stream(
             url, headers=headers, timeout_s=timeout, limit_bytes=DOWNLOAD_LIMIT_BYTES
         ) as answer:
             if raise_for_status and answer.status != 200:
-                raise FileUnavailable(f"{answer.status} for a file")
+                raise FileGone
             async for piece in answer.pieces:
                 yield piece
 
     async def close(self) -> None:
         """The shared client is closed by who opened it."""
-
-
-class FileUnavailable(Exception):
-    """Telegram does not give this file out any more."""

@@ -6,8 +6,10 @@ from typing import Final
 
 from hamyon.kit.web.routing import Router
 from hamyon.surfaces.admin import (
+    broadcasts,
     credits,  # noqa: A004 -- a module of ours
     models,
+    news,
     operations,
     orders,
     packages,
@@ -16,6 +18,7 @@ from hamyon.surfaces.admin import (
     providers,
     reconcile,
     rewards,
+    support,
 )
 
 ROUTERS: Final[tuple[Router, ...]] = (
@@ -30,4 +33,7 @@ ROUTERS: Final[tuple[Router, ...]] = (
     reconcile.router,
     payments.router,
     rewards.router,
+    broadcasts.router,
+    support.router,
+    news.router,
 )

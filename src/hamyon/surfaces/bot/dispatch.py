@@ -9,7 +9,8 @@ lease is over. The effects of a handler that runs twice are keyed by what they a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Final
 
@@ -27,6 +28,7 @@ from pydantic import ValidationError
 from hamyon.kit.errors import Unavailable
 from hamyon.kit.http import HttpFailure
 from hamyon.kit.storage import StorageFailed
+from hamyon.surfaces.bot.commands import announce
 from hamyon.surfaces.bot.flows import create_router
 from hamyon.surfaces.bot.lanes import Lanes
 from hamyon.surfaces.bot.middlewares import apologise, install
@@ -37,7 +39,8 @@ from hamyon.surfaces.bot.updates import person_of
 AT_ONCE: Final = 8
 """Fewer than DATABASE_POOL_SIZE by default, so that payments find a connection in any crowd."""
 PATIENCE_S: Final = 45.0
-LEASE: Final = timedelta(seconds=PATIENCE_S + 15)
+LEASE: Final = timedelta(seconds=10)
+"""Renewed while a handler works: what a dead process left is free again that soon."""
 ATTEMPTS_MAX: Final = 5
 
 PASSING: Final = (
@@ -85,11 +88,16 @@ class Chats:
             if not done:
                 await self._handle(needs, number, update, attempts)
 
+    async def introduce(self, needs: Needs) -> None:
+        """Tell Telegram the commands, however long that takes. Raises nothing."""
+        await announce(self._bot, needs.settings.products)
+
     async def _handle(
         self, needs: Needs, number: int, update: Mapping[str, object], attempts: int
     ) -> None:
         try:
-            await self._feed(needs, update)
+            async with self._renewed(needs, number):
+                await self._feed(needs, update)
         except PASSING as error:
             if attempts < ATTEMPTS_MAX:
                 await self._let_go(needs, number)
@@ -110,6 +118,20 @@ class Chats:
             return
         async with asyncio.timeout(PATIENCE_S):
             await self._dispatcher.feed_update(self._bot, update, needs=needs)
+
+    @asynccontextmanager
+    async def _renewed(self, needs: Needs, number: int) -> AsyncIterator[None]:
+        async def renew() -> None:
+            while True:
+                await asyncio.sleep(LEASE.total_seconds() / 3)
+                with suppress(*PASSING):
+                    await store.renew(needs.pool, self._bot.id, number, lease=LEASE)
+
+        renewing = asyncio.create_task(renew())
+        try:
+            yield
+        finally:
+            renewing.cancel()
 
     async def _let_go(self, needs: Needs, number: int) -> None:
         try:

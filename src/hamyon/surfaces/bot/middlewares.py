@@ -4,28 +4,26 @@ refusals."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 import structlog
 from aiogram import BaseMiddleware, Bot, Dispatcher
 from aiogram.exceptions import TelegramAPIError, TelegramBadRequest, TelegramForbiddenError
 from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, TelegramObject, Update
 from aiogram.types import User as Sender
-from aiogram.utils.callback_answer import CallbackAnswerMiddleware
+from aiogram.utils.callback_answer import CallbackAnswer, CallbackAnswerMiddleware
 
 from hamyon.kit.db import Connection, in_transaction
 from hamyon.kit.errors import HamyonError, Unavailable
 from hamyon.kit.limits import Denied
 from hamyon.kit.texts import DEFAULT_LANGUAGE, Language, language_of, rich_text, text
+from hamyon.messages.service import reach
 from hamyon.surfaces.bot.store import chats
-from hamyon.surfaces.bot.types import Needs
+from hamyon.surfaces.bot.types import CHAT_LIMIT, TOLD_LIMIT, Needs
 from hamyon.surfaces.bot.updates import Arrival, arrival_of, person_of
 from hamyon.users.errors import UserBlocked
 from hamyon.users.service import people
 from hamyon.users.types import Contact, Synced
-
-CHAT_LIMIT: Final = "chat"
-"""How fast a person's updates are answered."""
 
 Handler = Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]]
 
@@ -35,6 +33,7 @@ log = structlog.get_logger("hamyon.bot")
 def install(dispatcher: Dispatcher) -> None:
     """Put them around every update, in their order."""
     dispatcher.update.outer_middleware(Acquaintance())
+    dispatcher.callback_query.middleware(LatePresses())
     dispatcher.callback_query.middleware(CallbackAnswerMiddleware())
     for observer in (dispatcher.message, dispatcher.callback_query):
         observer.middleware(Refusals())
@@ -59,7 +58,7 @@ class Acquaintance(BaseMiddleware):
             return await handler(event, data | {"telegram_id": sender.id})
         decision = await needs.limiter.check(CHAT_LIMIT, str(sender.id))
         if isinstance(decision, Denied):
-            return await _slow_down(inner, _spoken(sender), decision.retry_after_s)
+            return await _slow_down(needs, inner, sender, decision.retry_after_s)
         try:
             synced = await _meet(needs, sender, arrival_of(inner))
         except UserBlocked as refusal:
@@ -75,6 +74,18 @@ class Acquaintance(BaseMiddleware):
         return await handler(event, data | known)
 
 
+class LatePresses(BaseMiddleware):
+    """A press that waited too long for its answer had its effect all the same."""
+
+    async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
+        try:
+            return await handler(event, data)
+        except TelegramBadRequest as complaint:
+            if not _is_harmless(complaint.message):
+                raise
+        return None
+
+
 class Refusals(BaseMiddleware):
     """A refusal of ours is told in the person's words; Telegram's small complaints are passed by.
 
@@ -87,7 +98,7 @@ class Refusals(BaseMiddleware):
         except Unavailable:
             raise
         except HamyonError as refusal:
-            return await _tell(event, data["language"], refusal)
+            return await _tell(event, data["language"], refusal, data.get("callback_answer"))
         except TelegramForbiddenError:
             # He blocked the bot a moment ago; my_chat_member says so, too.
             log.info("a person is gone", telegram_id=data["person"].id)
@@ -108,30 +119,50 @@ async def _meet(needs: Needs, sender: Sender, arrival: Arrival) -> Synced:
         source=arrival.source,
     )
 
-    async def meet(connection: Connection) -> Synced:
-        return await people.sync(
+    async def meet(connection: Connection) -> tuple[Synced, int]:
+        synced = await people.sync(
             connection,
             contact,
             first_contacts=needs.sign_in.first_contacts,
             now=needs.clock.now(),
         )
+        return synced, await reach.note_return(connection, sender.id)
 
-    return await in_transaction(needs.pool, meet)
+    synced, waiting = await in_transaction(needs.pool, meet)
+    if waiting:
+        needs.waker.wake()
+    return synced
 
 
-async def _tell(event: TelegramObject, language: Language, refusal: HamyonError) -> None:
+async def _tell(
+    event: TelegramObject,
+    language: Language,
+    refusal: HamyonError,
+    answer: CallbackAnswer | None = None,
+) -> None:
+    """``answer`` is what a press is going to be answered with: Telegram takes one only."""
     sentence = text(language, f"error.{refusal.code}", refusal.facts)
-    if isinstance(event, CallbackQuery):
+    if answer is not None:
+        answer.text, answer.show_alert = sentence[:200], True
+    elif isinstance(event, CallbackQuery):
         await event.answer(sentence[:200], show_alert=True)
     elif isinstance(event, Message):
         await event.answer(rich_text(language, "bot.refusal", {"sentence": sentence}))
 
 
-async def _slow_down(event: TelegramObject, language: Language, retry_after_s: float) -> None:
-    """A press is answered, because it waits; of messages one that is not answered says enough."""
+async def _slow_down(
+    needs: Needs, event: TelegramObject, sender: Sender, retry_after_s: float
+) -> None:
+    """A press is answered, because it waits; of many messages only one now and then is."""
+    sentence = text(
+        _spoken(sender), "error.too_many_requests", {"retry_after_s": max(1, round(retry_after_s))}
+    )
     if isinstance(event, CallbackQuery):
-        facts = {"retry_after_s": max(1, round(retry_after_s))}
-        await event.answer(text(language, "error.too_many_requests", facts)[:200])
+        await event.answer(sentence[:200])
+    elif isinstance(event, Message):
+        decision = await needs.limiter.check(TOLD_LIMIT, str(sender.id))
+        if not isinstance(decision, Denied):
+            await event.answer(sentence)
 
 
 async def apologise(bot: Bot, update: Mapping[str, object]) -> None:

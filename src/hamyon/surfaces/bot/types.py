@@ -19,6 +19,12 @@ ALLOWED_UPDATES: Final = ("message", "callback_query", "pre_checkout_query", "my
 """The kinds of updates that Telegram keeps for us; payments are messages."""
 
 
+CHAT_LIMIT: Final = "chat"
+"""How fast a person's updates are answered."""
+TOLD_LIMIT: Final = "chat_told"
+"""How often he is told that he is too fast."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chat:
     """What the bot remembers of a person's chat.
@@ -123,6 +129,10 @@ class Conversations(Protocol):
         Raises NotNow when it must come again: somebody else has it in hand, or what it needs is
         away.
         """
+        ...
+
+    async def introduce(self, needs: Needs) -> None:
+        """Tell Telegram what can be typed here, however long that takes. Raises nothing."""
         ...
 
 

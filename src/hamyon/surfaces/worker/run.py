@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from hamyon.kit.db import Pool
-from hamyon.kit.queue import Handler, Schedule, Worker
+from hamyon.kit.queue import Companion, Handler, Schedule, Worker
 from hamyon.kit.settings import Settings
 
 
@@ -18,6 +19,7 @@ class Needs(Protocol):
     def settings(self) -> Settings: ...
     def handlers(self) -> dict[str, Handler]: ...
     def schedules(self) -> list[Schedule]: ...
+    def companions(self) -> Sequence[Companion]: ...
 
 
 def create_worker(needs: Needs) -> Worker:
@@ -26,5 +28,6 @@ def create_worker(needs: Needs) -> Worker:
         needs.pool,
         needs.handlers(),
         needs.schedules(),
+        companions=needs.companions(),
         heartbeat_s=needs.settings.worker_heartbeat_s,
     )

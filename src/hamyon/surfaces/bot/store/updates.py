@@ -30,6 +30,19 @@ async def claim(
     return None if row is None else (row["attempts"], row["done"])
 
 
+async def renew(pool: Pool, bot_id: int, update_id: int, *, lease: timedelta) -> None:
+    """Still working on it."""
+    await pool.execute(
+        """
+        UPDATE bot_updates SET lease_until = now() + $3
+        WHERE bot_id = $1 AND update_id = $2 AND NOT done
+        """,
+        bot_id,
+        update_id,
+        lease,
+    )
+
+
 async def finish(pool: Pool, bot_id: int, update_id: int) -> None:
     """It had its effect; when it comes again, nothing happens."""
     await pool.execute(
@@ -53,4 +66,6 @@ async def let_go(pool: Pool, bot_id: int, update_id: int) -> None:
 
 async def forget_updates(connection: Connection | Pool, *, older_than: timedelta) -> None:
     """Telegram keeps an update for 24 hours; what is older does not come again."""
-    await connection.execute("DELETE FROM bot_updates WHERE created_at < now() - $1", older_than)
+    await connection.execute(
+        "DELETE FROM bot_updates WHERE created_at < now() - $1::interval", older_than
+    )

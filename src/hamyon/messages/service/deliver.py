@@ -1,0 +1,264 @@
+"""Bringing one notice to one person: message after message, each written down when it arrived.
+
+Nothing is lost when the channel is away: the delivery waits, and goes on behind the last message
+that is known to have arrived. A message whose arrival was not written down, because the process
+died or the answer did not come, is sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final, assert_never
+
+import asyncpg
+import structlog
+
+from hamyon.kit.crash import reach as reach_point
+from hamyon.kit.db import Connection, in_transaction, transaction
+from hamyon.kit.ids import new_id
+from hamyon.messages.kinds import LASTING_KINDS
+from hamyon.messages.service import entries, letters, reach
+from hamyon.messages.store import deliveries as store
+from hamyon.messages.types import (
+    Edit,
+    FileMessage,
+    Gone,
+    Letter,
+    Moved,
+    Needs,
+    Outgoing,
+    Refused,
+    Removal,
+    Sender,
+    SendOutcome,
+    Sent,
+    Target,
+    TextMessage,
+    Unclear,
+    Wait,
+)
+from hamyon.messages.types.delivery import DeliveryClaim, DeliveryHeld, DeliveryId, DeliveryState
+from hamyon.notices import service as notices
+from hamyon.notices.types import Notice
+from hamyon.users.service import people
+
+TRIED_FOR: Final = timedelta(hours=24)
+LASTING_TRIED_FOR: Final = timedelta(days=7)
+PAUSE_MAX_S: Final = 60.0
+HELD_PAUSE_MAX_S: Final = 30.0
+ERROR_MAX: Final = 500
+RECORD_FOR_S: Final = 60.0
+RECORD_PAUSE_S: Final = 0.5
+SILENT_S: Final = 60.0
+SWEEP_LIMIT: Final = 2000
+LOST_DATABASE: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+)
+
+log = structlog.get_logger(__name__)
+
+
+async def deliver(needs: Needs, delivery_id: DeliveryId, attempt: int) -> None:
+    """Make the attempt that follows ``attempt`` earlier ones; safe to run again.
+
+    Nothing that the channel does is raised.
+    """
+    claim = await store.claim(
+        needs.pool,
+        delivery_id,
+        attempt=attempt,
+        lease=new_id(),
+        lease_s=needs.settings.worker_lease_s,
+    )
+    if isinstance(claim, DeliveryHeld):
+        delay_s = min(max(claim.for_s, 0.0), HELD_PAUSE_MAX_S) + 0.05
+        async with needs.pool.acquire() as connection:
+            await entries.again(connection, entries.payload(delivery_id, attempt), delay_s=delay_s)
+    elif claim is not None:
+        reach_point("deliver.claimed")
+        async with _lease_kept(needs, claim):
+            await _bring(needs, claim)
+
+
+async def sweep(needs: Needs) -> None:
+    """Queue deliveries that are due for long: their entry was lost, or their worker."""
+    async with transaction(needs.pool) as connection:
+        late = await store.left_behind(connection, silent_s=SILENT_S, limit=SWEEP_LIMIT)
+        for delivery_id, attempt in late:
+            await entries.add(connection, delivery_id, attempt)
+    if late:
+        needs.waker.wake()
+
+
+async def _bring(needs: Needs, claim: DeliveryClaim) -> None:
+    written = await notices.read(needs.pool, claim.notice_id)
+    assert written is not None, "a delivery's notice is never deleted"
+    user = await people.profile(needs.pool, claim.user_id)
+    sender = needs.senders.get(claim.channel)
+    if sender is None:
+        await _later(needs, claim, written.notice, Unclear(f"{claim.channel} is not set up"))
+        return
+    doubt = await reach.doubt(needs.pool, user.id, claim.channel)
+    if doubt == "fresh":
+        await store.end(needs.pool, claim, DeliveryState.GONE)
+        return
+    try:
+        letter = await letters.compose(needs, written.notice, user)
+    except Exception as error:
+        # Not only the database: whatever keeps a letter from being written may be mended.
+        log.exception("letter not written", kind=written.notice.kind, notice_id=written.id)
+        await _later(needs, claim, written.notice, Unclear(repr(error)))
+        return
+    if letter is None:
+        await store.end(needs.pool, claim, DeliveryState.MUTED)
+        return
+    has_arrived = await _send_rest(needs, sender, claim, written.notice, letter)
+    if has_arrived and doubt is not None:
+        await in_transaction(needs.pool, reach.note_return, user.id, channel=claim.channel)
+        needs.waker.wake()
+
+
+async def _send_rest(
+    needs: Needs, sender: Sender, claim: DeliveryClaim, notice: Notice, letter: Letter
+) -> bool:
+    """Send what has not arrived yet. Whether that proves that the person can be reached."""
+    target, has_arrived = letter.target, False
+    rest = letter.messages[claim.step :]
+    if not rest:
+        await store.end(needs.pool, claim, DeliveryState.SENT)
+    for number, message in enumerate(rest, start=1):
+        target, outcome = await _send(sender, target, message)
+        reach_point("deliver.sent")
+        if isinstance(outcome, Refused) and isinstance(message, Edit | Removal):
+            # What should have changed stays as it is; the news itself comes nevertheless.
+            log.warning("change refused", delivery_id=claim.id, reason=outcome.reason)
+            outcome = Sent()
+        if not isinstance(outcome, Sent):
+            await _not_sent(needs, claim, notice, target, outcome)
+            return has_arrived
+        is_last = number == len(rest)
+        step = claim.step + number - 1
+        if not await _recorded(needs, claim, step, outcome.message_ids, is_last=is_last):
+            log.warning("lease lost", delivery_id=claim.id)
+            return has_arrived
+        # What was sent before can be changed even in a chat that takes nothing new.
+        has_arrived = has_arrived or isinstance(message, TextMessage | FileMessage)
+    return has_arrived
+
+
+async def _recorded(
+    needs: Needs, claim: DeliveryClaim, step: int, message_ids: Sequence[int], *, is_last: bool
+) -> bool:
+    """Write down that a message arrived, through a short absence of the database: else it would be
+    sent again."""
+    give_up_at = time.monotonic() + RECORD_FOR_S
+    while True:
+        try:
+            return await store.record_step(needs.pool, claim, step, message_ids, is_last=is_last)
+        except LOST_DATABASE as error:
+            if time.monotonic() > give_up_at:
+                raise
+            log.warning("waiting for the database", delivery_id=claim.id, error=repr(error))
+            await asyncio.sleep(RECORD_PAUSE_S)
+
+
+async def _send(sender: Sender, target: Target, message: Outgoing) -> tuple[Target, SendOutcome]:
+    """Send; a chat that has moved is followed once. It tells its new address every time, so nobody
+    needs to remember it."""
+    outcome = await sender.send(target, message)
+    if isinstance(outcome, Moved):
+        target = replace(target, chat_id=outcome.chat_id)
+        outcome = await sender.send(target, message)
+    return target, outcome
+
+
+async def _not_sent(
+    needs: Needs,
+    claim: DeliveryClaim,
+    notice: Notice,
+    target: Target,
+    outcome: Gone | Moved | Wait | Refused | Unclear,
+) -> None:
+    match outcome:
+        case Wait() | Unclear():
+            await _later(needs, claim, notice, outcome)
+        case Refused():
+            log.warning("message refused", delivery_id=claim.id, reason=outcome.reason)
+            await _failed(needs, claim, outcome.reason)
+        case Moved():
+            await _failed(needs, claim, "the chat moves on and on")
+        case Gone():
+            await in_transaction(needs.pool, _gone, claim, target, outcome)
+        case _ as never:
+            assert_never(never)
+
+
+async def _gone(
+    connection: Connection, claim: DeliveryClaim, target: Target, outcome: Gone
+) -> None:
+    kept = await store.end(connection, claim, DeliveryState.GONE, error=outcome.reason)
+    # That a group is closed to the bot says nothing of the person.
+    if kept and target.chat_id == claim.user_id:
+        await reach.note_gone(connection, claim.user_id, outcome.reason, channel=claim.channel)
+
+
+async def _later(
+    needs: Needs, claim: DeliveryClaim, notice: Notice, outcome: Wait | Unclear
+) -> None:
+    """Try again later, or no more when it has been tried for long enough."""
+    error = outcome.reason if isinstance(outcome, Unclear) else "asked to wait"
+    tried_for = LASTING_TRIED_FOR if notice.kind in LASTING_KINDS else TRIED_FOR
+    if needs.clock.now() - claim.created_at > tried_for:
+        await _failed(needs, claim, error)
+        return
+    wish_s = outcome.retry_after_s if isinstance(outcome, Wait) else 0.0
+    delay_s = max(wish_s, _pause_s(claim))
+
+    async def give_back(connection: Connection) -> None:
+        if await store.postpone(connection, claim, delay_s=delay_s, error=error[:ERROR_MAX]):
+            await entries.add(connection, claim.id, claim.attempts, delay_s=delay_s)
+
+    await in_transaction(needs.pool, give_back)
+
+
+async def _failed(needs: Needs, claim: DeliveryClaim, error: str) -> None:
+    await store.end(needs.pool, claim, DeliveryState.FAILED, error=error[:ERROR_MAX])
+
+
+def _pause_s(claim: DeliveryClaim) -> float:
+    """Twice as long each time, and not the same for all who wait for the channel's return."""
+    pause_s: float = min(2.0 ** min(claim.attempts, 10), PAUSE_MAX_S)
+    return pause_s * (1 + claim.id % 32 / 128)
+
+
+@asynccontextmanager
+async def _lease_kept(needs: Needs, claim: DeliveryClaim) -> AsyncIterator[None]:
+    """Renews the lease while messages are sent, however slow the channel is."""
+    renewing = asyncio.create_task(_renew(needs, claim), name="delivery lease")
+    try:
+        yield
+    finally:
+        renewing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await renewing
+
+
+async def _renew(needs: Needs, claim: DeliveryClaim) -> None:
+    lease_s = needs.settings.worker_lease_s
+    while True:
+        await asyncio.sleep(lease_s / 3)
+        try:
+            if not await store.renew_lease(needs.pool, claim, lease_s=lease_s):
+                return
+        except LOST_DATABASE as error:
+            log.warning("lease not renewed", delivery_id=claim.id, error=repr(error))

@@ -1,0 +1,152 @@
+"""Orders of pictures in the chat: stopping one, and what comes after it."""
+
+from __future__ import annotations
+
+from aiogram import Bot, F, Router
+from aiogram.filters import Command
+from aiogram.types import CallbackQuery, Message
+from aiogram.utils.callback_answer import CallbackAnswer
+
+from hamyon.kit.texts import Language, rich_text, text
+from hamyon.messages.types import Button, Target
+from hamyon.orders.service import decide, read
+from hamyon.orders.service.read import OrderView
+from hamyon.orders.types import OrderState
+from hamyon.products.images.types import PRODUCT
+from hamyon.surfaces.bot.pictures import drafts, ended
+from hamyon.surfaces.bot.pictures.callbacks import Act, Ended, History, Stop, order_code
+from hamyon.surfaces.bot.pictures.lengths import LABEL_MAX, cut
+from hamyon.surfaces.bot.pictures.offers import models
+from hamyon.surfaces.bot.pictures.panel import Screen
+from hamyon.surfaces.bot.pictures.presses import (
+    message_of,
+    own_order,
+    refusals_said,
+    said_of,
+    say,
+    thread_of,
+)
+from hamyon.surfaces.bot.pictures.results import draft_of
+from hamyon.surfaces.bot.screens import show as show_screen
+from hamyon.surfaces.bot.store import drafts as store
+from hamyon.surfaces.bot.types import Chat, Needs
+
+HISTORY_LENGTH = 8
+
+
+def create_router() -> Router:
+    router = Router(name="results")
+    router.message.register(show_history, Command("history"))
+    router.callback_query.register(show_history, History.filter())
+    router.callback_query.register(stop, Stop.filter())
+    router.callback_query.register(again, Ended.filter(F.act == Act.AGAIN))
+    router.callback_query.register(change, Ended.filter(F.act == Act.CHANGE))
+    router.callback_query.register(use_as_reference, Ended.filter(F.act == Act.REFERENCE))
+    router.callback_query.register(send, Ended.filter(F.act == Act.SEND))
+    return router
+
+
+async def stop(
+    query: CallbackQuery,
+    callback_data: Stop,
+    needs: Needs,
+    bot: Bot,
+    chat: Chat,
+    language: Language,
+    callback_answer: CallbackAnswer,
+) -> None:
+    """Cancel an order that waits. The letter that says so takes the status away."""
+    with refusals_said(callback_answer, language):
+        await decide.cancel(needs, await own_order(needs, callback_data.order, chat))
+        screen = Screen(rich_text(language, "picture.canceling"), [])
+        await drafts.put(bot, chat.user_id, message_of(query), screen)
+
+
+async def again(
+    query: CallbackQuery,
+    callback_data: Ended,
+    needs: Needs,
+    bot: Bot,
+    chat: Chat,
+    language: Language,
+    callback_answer: CallbackAnswer,
+) -> None:
+    """One press is one more order, at today's price."""
+    key, thread_id = f"again:{query.id}", thread_of(query.message)
+    with refusals_said(callback_answer, language):
+        order = await own_order(needs, callback_data.order, chat)
+        ordered = await ended.again(needs, bot, chat, order, language, key=key, thread_id=thread_id)
+        say(callback_answer, said_of(language, ordered))
+
+
+async def change(
+    query: CallbackQuery,
+    callback_data: Ended,
+    needs: Needs,
+    bot: Bot,
+    chat: Chat,
+    language: Language,
+    callback_answer: CallbackAnswer,
+) -> None:
+    """A new panel with the same wish, values and references."""
+    with refusals_said(callback_answer, language):
+        order = await own_order(needs, callback_data.order, chat)
+        draft = await store.begin(needs.pool, draft_of(order, key=f"change:{query.id}"))
+        await drafts.show(needs, bot, draft, language, thread_id=thread_of(query.message))
+
+
+async def use_as_reference(
+    query: CallbackQuery,
+    callback_data: Ended,
+    needs: Needs,
+    bot: Bot,
+    chat: Chat,
+    language: Language,
+    callback_answer: CallbackAnswer,
+) -> None:
+    """The pictures go into a new draft, which asks for the wish."""
+    with refusals_said(callback_answer, language):
+        order = await own_order(needs, callback_data.order, chat)
+        draft = await ended.as_reference(needs, chat, order, key=f"reference:{query.id}")
+        await drafts.show(needs, bot, draft, language, thread_id=thread_of(query.message))
+        await drafts.ask_for_wish(needs, chat, draft)
+
+
+async def show_history(
+    event: Message | CallbackQuery, needs: Needs, chat: Chat, language: Language
+) -> None:
+    """The last pictures, each with a button that brings it again."""
+    views = await read.history(
+        needs.pool,
+        chat.user_id,
+        product=PRODUCT,
+        states=[OrderState.COMPLETED],
+        limit=HISTORY_LENGTH,
+    )
+    names = {sale.model.key: sale.model.name for sale in await models(needs)}
+    rows = [[_earlier(view, names.get(view.order.model_key))] for view in views]
+    said = "picture.history" if rows else "picture.history_empty"
+    await show_screen(event, rich_text(language, said), rows)
+
+
+def _earlier(view: OrderView, model: str | None) -> Button:
+    order = view.order
+    name = cut(model or order.model_key, LABEL_MAX // 3)
+    label = cut(f"{name} · {order.input['prompt']}", LABEL_MAX)
+    return Button(label, data=Ended(act=Act.SEND, order=order_code(order.id)).pack())
+
+
+async def send(
+    query: CallbackQuery,
+    callback_data: Ended,
+    needs: Needs,
+    chat: Chat,
+    language: Language,
+    callback_answer: CallbackAnswer,
+) -> None:
+    """Bring pictures again, out of our storage."""
+    target = Target(chat.user_id, topic_id=thread_of(query.message))
+    with refusals_said(callback_answer, language):
+        order = await own_order(needs, callback_data.order, chat)
+        if not await ended.send_again(needs, order, language, target):
+            say(callback_answer, text(language, "picture.not_sent"), alert=True)
