@@ -28,6 +28,15 @@ APPLICATION_ROLE: Final = "hamyon_app"
 ledger's tables and execute the ledger's functions, nothing else of the ledger."""
 
 ATTEMPTS_MAX: Final = 5
+LOST_DATABASE: Final = (
+    asyncpg.TooManyConnectionsError,
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+)
+"""The database is away, or comes up."""
 RETRYABLE: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 REFUSAL_SQLSTATE: Final = "HM000"

@@ -7,18 +7,15 @@ died or the answer did not come, is sent again.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final, assert_never
 
-import asyncpg
 import structlog
 
+from hamyon.kit import leases
 from hamyon.kit.crash import reach as reach_point
 from hamyon.kit.db import Connection, in_transaction, transaction
 from hamyon.kit.ids import new_id
@@ -54,16 +51,8 @@ PAUSE_MAX_S: Final = 60.0
 HELD_PAUSE_MAX_S: Final = 30.0
 ERROR_MAX: Final = 500
 RECORD_FOR_S: Final = 60.0
-RECORD_PAUSE_S: Final = 0.5
 SILENT_S: Final = 60.0
 SWEEP_LIMIT: Final = 2000
-LOST_DATABASE: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InterfaceError,
-)
 
 log = structlog.get_logger(__name__)
 
@@ -161,15 +150,10 @@ async def _recorded(
 ) -> bool:
     """Write down that a message arrived, through a short absence of the database: else it would be
     sent again."""
-    give_up_at = time.monotonic() + RECORD_FOR_S
-    while True:
-        try:
-            return await store.record_step(needs.pool, claim, step, message_ids, is_last=is_last)
-        except LOST_DATABASE as error:
-            if time.monotonic() > give_up_at:
-                raise
-            log.warning("waiting for the database", delivery_id=claim.id, error=repr(error))
-            await asyncio.sleep(RECORD_PAUSE_S)
+    return await leases.written(
+        lambda: store.record_step(needs.pool, claim, step, message_ids, is_last=is_last),
+        within_s=RECORD_FOR_S,
+    )
 
 
 async def _send(sender: Sender, target: Target, message: Outgoing) -> tuple[Target, SendOutcome]:
@@ -241,24 +225,11 @@ def _pause_s(claim: DeliveryClaim) -> float:
     return pause_s * (1 + claim.id % 32 / 128)
 
 
-@asynccontextmanager
-async def _lease_kept(needs: Needs, claim: DeliveryClaim) -> AsyncIterator[None]:
+def _lease_kept(needs: Needs, claim: DeliveryClaim) -> AbstractAsyncContextManager[None]:
     """Renews the lease while messages are sent, however slow the channel is."""
-    renewing = asyncio.create_task(_renew(needs, claim), name="delivery lease")
-    try:
-        yield
-    finally:
-        renewing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await renewing
-
-
-async def _renew(needs: Needs, claim: DeliveryClaim) -> None:
     lease_s = needs.settings.worker_lease_s
-    while True:
-        await asyncio.sleep(lease_s / 3)
-        try:
-            if not await store.renew_lease(needs.pool, claim, lease_s=lease_s):
-                return
-        except LOST_DATABASE as error:
-            log.warning("lease not renewed", delivery_id=claim.id, error=repr(error))
+
+    async def renew() -> bool:
+        return await store.renew_lease(needs.pool, claim, lease_s=lease_s)
+
+    return leases.kept(renew, lease_s=lease_s)

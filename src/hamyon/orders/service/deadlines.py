@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import structlog
 
 from hamyon.kit import store as kit_store
-from hamyon.kit.db import Connection, Pool, in_transaction, transaction
+from hamyon.kit.db import LOST_DATABASE, Connection, Pool, in_transaction, transaction
 from hamyon.notices import service as notices
 from hamyon.notices.types import Notice
 from hamyon.orders import store
@@ -51,7 +51,7 @@ async def _each(needs: Needs, find: Find, decide: Decide) -> None:
         for order_id in fresh:
             try:
                 await in_transaction(needs.pool, decide, needs, order_id)
-            except record.LOST_DATABASE:
+            except LOST_DATABASE:
                 raise
             except Exception:
                 failed.add(order_id)

@@ -8,18 +8,15 @@ queues nothing: the chain goes on by itself.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
-from typing import Final, TypeVar
+from typing import Final
 from uuid import UUID
 
-import asyncpg
 import structlog
 
+from hamyon.kit import leases
 from hamyon.kit import store as kit_store
 from hamyon.kit.crash import reach
 from hamyon.kit.db import Connection, in_transaction, transaction
@@ -35,23 +32,12 @@ LATE_RECHECK_S: Final = 600.0
 STARTED_PRIORITY: Final = 0
 """Work that has begun goes before work that has not: orders' own priorities are negative."""
 SAVE_FOR_S: Final = 120.0
-SAVE_PAUSE_S: Final = 0.5
-LOST_DATABASE: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InterfaceError,
-)
-
-T = TypeVar("T")
-
 log = structlog.get_logger(__name__)
 
 
 async def accepted(needs: Needs, claim: Claim, outcome: Accepted) -> None:
     """Save the provider's id, whatever it takes: without it the work is paid for and lost."""
-    kept = await _persistently(lambda: _save_id(needs, claim, outcome))
+    kept = await leases.written(lambda: _save_id(needs, claim, outcome), within_s=SAVE_FOR_S)
     reach("submit.saved")
     if not kept:
         log.warning(
@@ -77,20 +63,6 @@ async def _save_id(needs: Needs, claim: Claim, outcome: Accepted) -> bool:
         )
         await settle.announce(connection, claim.order_id)
     return True
-
-
-async def _persistently(save: Callable[[], Awaitable[T]]) -> T:
-    """Save again while the database is away. A save whose commit went unheard finds its lease gone
-    the second time, which is no harm."""
-    give_up_at = time.monotonic() + SAVE_FOR_S
-    while True:
-        try:
-            return await save()
-        except LOST_DATABASE as error:
-            if time.monotonic() > give_up_at:
-                raise
-            log.warning("waiting for the database to save", error=repr(error))
-            await asyncio.sleep(SAVE_PAUSE_S)
 
 
 async def put_back(
@@ -158,30 +130,14 @@ async def again(needs: Needs, job_id: JobId, step: int | None, *, delay_s: float
         )
 
 
-@asynccontextmanager
-async def lease_kept(needs: Needs, claim: Claim) -> AsyncIterator[None]:
-    """Renews the lease while the step goes on, however slow the provider is.
-
-    A frozen or dead process renews nothing, and that is how others know.
-    """
-    renewing = asyncio.create_task(_renew(needs, claim), name="lease")
-    try:
-        yield
-    finally:
-        renewing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await renewing
-
-
-async def _renew(needs: Needs, claim: Claim) -> None:
+def lease_kept(needs: Needs, claim: Claim) -> AbstractAsyncContextManager[None]:
+    """Renews the lease while the step goes on, however slow the provider is."""
     lease_s = needs.settings.worker_lease_s
-    while True:
-        await asyncio.sleep(lease_s / 3)
-        try:
-            if not await store.renew_lease(needs.pool, claim, lease_s=lease_s):
-                return
-        except LOST_DATABASE as error:
-            log.warning("lease not renewed", job_id=str(claim.job_id), error=repr(error))
+
+    async def renew() -> bool:
+        return await store.renew_lease(needs.pool, claim, lease_s=lease_s)
+
+    return leases.kept(renew, lease_s=lease_s)
 
 
 def payload(job_id: JobId, step: int | None) -> str:

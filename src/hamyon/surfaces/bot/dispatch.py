@@ -9,12 +9,11 @@ lease is over. The effects of a handler that runs twice are keyed by what they a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Final
 
-import asyncpg
 import structlog
 from aiogram import Bot, Dispatcher
 from aiogram.exceptions import (
@@ -25,6 +24,8 @@ from aiogram.exceptions import (
 from aiogram.types import Update
 from pydantic import ValidationError
 
+from hamyon.kit import leases
+from hamyon.kit.db import LOST_DATABASE
 from hamyon.kit.errors import Unavailable
 from hamyon.kit.http import HttpFailure
 from hamyon.kit.storage import StorageFailed
@@ -50,12 +51,7 @@ PASSING: Final = (
     HttpFailure,
     StorageFailed,
     Unavailable,
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.CannotConnectNowError,
+    *LOST_DATABASE,
 )
 """What is away now and comes back. A handler that met it runs again."""
 
@@ -96,7 +92,7 @@ class Chats:
         self, needs: Needs, number: int, update: Mapping[str, object], attempts: int
     ) -> None:
         try:
-            async with self._renewed(needs, number):
+            async with self._lease_kept(needs, number):
                 await self._feed(needs, update)
         except PASSING as error:
             if attempts < ATTEMPTS_MAX:
@@ -119,19 +115,11 @@ class Chats:
         async with asyncio.timeout(PATIENCE_S):
             await self._dispatcher.feed_update(self._bot, update, needs=needs)
 
-    @asynccontextmanager
-    async def _renewed(self, needs: Needs, number: int) -> AsyncIterator[None]:
-        async def renew() -> None:
-            while True:
-                await asyncio.sleep(LEASE.total_seconds() / 3)
-                with suppress(*PASSING):
-                    await store.renew(needs.pool, self._bot.id, number, lease=LEASE)
+    def _lease_kept(self, needs: Needs, number: int) -> AbstractAsyncContextManager[None]:
+        async def renew() -> bool:
+            return await store.renew(needs.pool, self._bot.id, number, lease=LEASE)
 
-        renewing = asyncio.create_task(renew())
-        try:
-            yield
-        finally:
-            renewing.cancel()
+        return leases.kept(renew, lease_s=LEASE.total_seconds())
 
     async def _let_go(self, needs: Needs, number: int) -> None:
         try:

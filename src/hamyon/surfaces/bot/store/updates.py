@@ -30,17 +30,18 @@ async def claim(
     return None if row is None else (row["attempts"], row["done"])
 
 
-async def renew(pool: Pool, bot_id: int, update_id: int, *, lease: timedelta) -> None:
-    """Still working on it."""
-    await pool.execute(
+async def renew(pool: Pool, bot_id: int, update_id: int, *, lease: timedelta) -> bool:
+    """Still working on it. False: it is done."""
+    row = await pool.fetchrow(
         """
         UPDATE bot_updates SET lease_until = now() + $3
-        WHERE bot_id = $1 AND update_id = $2 AND NOT done
+        WHERE bot_id = $1 AND update_id = $2 AND NOT done RETURNING true
         """,
         bot_id,
         update_id,
         lease,
     )
+    return row is not None
 
 
 async def finish(pool: Pool, bot_id: int, update_id: int) -> None:
