@@ -833,10 +833,15 @@ ALTER TABLE public.bot_drafts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 CREATE TABLE public.bot_updates (
     bot_id bigint NOT NULL,
     update_id bigint NOT NULL,
-    attempts integer DEFAULT 1 NOT NULL,
-    lease_until timestamp with time zone NOT NULL,
+    person_id bigint NOT NULL,
+    body jsonb,
+    attempts integer DEFAULT 0 NOT NULL,
+    lease uuid,
+    lease_until timestamp with time zone,
+    not_before timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     done boolean DEFAULT false NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT bot_updates_check CHECK ((done OR (body IS NOT NULL)))
 )
 WITH (fillfactor='70');
 
@@ -1891,6 +1896,8 @@ CREATE INDEX bot_drafts_album ON public.bot_drafts USING btree (user_id, media_g
 CREATE INDEX bot_drafts_order ON public.bot_drafts USING btree (order_id) WHERE (order_id IS NOT NULL);
 
 CREATE INDEX bot_updates_age ON public.bot_updates USING btree (created_at);
+
+CREATE INDEX bot_updates_open ON public.bot_updates USING btree (bot_id, person_id, update_id) WHERE (NOT done);
 
 CREATE INDEX broadcast_recipients_open ON public.broadcast_recipients USING btree (broadcast_id, user_id) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text]));
 

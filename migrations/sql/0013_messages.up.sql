@@ -19,6 +19,7 @@ CREATE TABLE deliveries (
                              CHECK (state IN ('pending', 'sent', 'muted', 'gone', 'failed')),
     step         integer     NOT NULL DEFAULT 0 CHECK (step >= 0),
     attempts     integer     NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    doubts       integer     NOT NULL DEFAULT 0 CHECK (doubts >= 0),
     sent         jsonb       NOT NULL DEFAULT '[]',
     error        text,
     lease        uuid,
@@ -30,6 +31,7 @@ CREATE TABLE deliveries (
     UNIQUE (notice_id, user_id, channel)
 ) WITH (fillfactor = 80);
 COMMENT ON COLUMN deliveries.step IS 'how many of its messages have arrived';
+COMMENT ON COLUMN deliveries.doubts IS 'how often its next message was sent without an answer';
 COMMENT ON COLUMN deliveries.sent IS 'the channel''s ids of those messages, a list a step';
 CREATE INDEX deliveries_pending ON deliveries (next_at) WHERE state = 'pending';
 CREATE INDEX deliveries_gone ON deliveries (user_id) WHERE state = 'gone';
@@ -146,16 +148,23 @@ CREATE INDEX news_recent ON news (publish_at DESC, id DESC);
 
 -- --- what the bot remembers ----------------------------------------------------------------------
 
--- Which updates were taken. Telegram sends an update again until it is answered for.
+-- What people say to the bot, kept before Telegram may forget it; the first of a person's open ones
+-- is the only one that can be claimed.
 CREATE TABLE bot_updates (
     bot_id       bigint      NOT NULL,
     update_id    bigint      NOT NULL,
-    attempts     integer     NOT NULL DEFAULT 1,
-    lease_until  timestamptz NOT NULL,
+    person_id    bigint      NOT NULL,
+    body         jsonb,
+    attempts     integer     NOT NULL DEFAULT 0,
+    lease        uuid,
+    lease_until  timestamptz,
+    not_before   timestamptz NOT NULL DEFAULT '-infinity',
     done         boolean     NOT NULL DEFAULT false,
     created_at   timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (bot_id, update_id)
+    PRIMARY KEY (bot_id, update_id),
+    CHECK (done OR body IS NOT NULL)
 ) WITH (fillfactor = 70);
+CREATE INDEX bot_updates_open ON bot_updates (bot_id, person_id, update_id) WHERE NOT done;
 CREATE INDEX bot_updates_age ON bot_updates (created_at);
 
 -- What the next text of a person is for, and what he chose last.

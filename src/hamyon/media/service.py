@@ -137,6 +137,27 @@ async def get_own(
     return [found[upload_id] for upload_id in ids]
 
 
+async def get_live(
+    connection: Connection | Pool, user_id: int, ids: Sequence[UUID], *, now: datetime
+) -> Sequence[Upload]:
+    """Those of ``ids`` that are a person's uploads and have not expired, in their order."""
+    found = await store.own_uploads(connection, user_id=user_id, ids=ids, now=now)
+    return [found[upload_id] for upload_id in ids if upload_id in found]
+
+
+async def keep(connection: Connection, user_id: int, ids: Sequence[UUID]) -> Sequence[Upload]:
+    """Let a person's uploads stay for good, for what refers to them from now on.
+
+    Returns them in the order of ``ids``. Raises UploadNotFound for the first that is foreign,
+    absent or expired.
+    """
+    kept = await store.keep_uploads(connection, user_id=user_id, ids=ids)
+    for upload_id in ids:
+        if upload_id not in kept:
+            raise UploadNotFound(upload_id=str(upload_id))
+    return [kept[upload_id] for upload_id in ids]
+
+
 def url_of(storage: Storage, upload: Upload, *, now: datetime) -> str:
     """A signed URL to the picture, good for an hour."""
     return storage.sign(upload.path, now + URL_LIFE)

@@ -90,6 +90,22 @@ async def own_uploads(
     return {row["id"]: Upload(**dict(row.items())) for row in rows}
 
 
+async def keep_uploads(
+    connection: Connection, *, user_id: int, ids: Sequence[UUID]
+) -> dict[UUID, Upload]:
+    """Let uploads stay for good; returns those of ``ids`` that are this person's and live."""
+    rows = await connection.fetch(
+        """
+        UPDATE uploads SET expires_at = NULL
+        WHERE id = ANY ($2) AND user_id = $1 AND (expires_at IS NULL OR expires_at > now())
+        RETURNING id, user_id, content_hash, mime, width, height, bytes, created_at, expires_at
+        """,
+        user_id,
+        list(ids),
+    )
+    return {row["id"]: Upload(**dict(row.items())) for row in rows}
+
+
 async def expired_contents(
     connection: Connection | Pool, *, before: datetime, after: str, limit: int
 ) -> Sequence[tuple[str, str]]:

@@ -6,6 +6,7 @@ A kind that is told to people and to operators has a line in both tables. A test
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final
 
 from hamyon.kit.web.permission import Role
@@ -47,9 +48,12 @@ OPERATORS: Final[Mapping[str, Kind]] = {
 PEOPLES_TOPICS: Final = (Topic.PAYMENTS, Topic.REWARDS, Topic.NEWS)
 
 LASTING_KINDS: Final = frozenset(
-    {"order_completed", "order_failed", "order_canceled", "order_refunded"}
+    {"order_completed", "order_failed", "order_canceled", "order_refunded", "support_reply"}
 )
-"""How orders ended, which people wait for: they are told even days later."""
+"""How orders ended and what support answers, which people wait for: they are told even days
+later."""
+LASTING_FOR: Final = timedelta(days=7)
+"""So old the news of such a kind may be when it is brought at last."""
 
 
 def kind_of(notice: Notice) -> Kind:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from hamyon.kit import queue
@@ -44,6 +44,13 @@ async def take(connection: Connection, notice_id: int) -> WrittenNotice | None:
 async def passed_on(connection: Connection, notice_id: int) -> None:
     """Whoever must learn of it is written down."""
     await store.mark_sent(connection, notice_id)
+
+
+async def of_kinds(
+    connection: Connection | Pool, notice_ids: Collection[int], kinds: Collection[str]
+) -> frozenset[int]:
+    """Which of these notices are of one of the kinds."""
+    return await store.of_kinds(connection, notice_ids, kinds)
 
 
 async def read(connection: Connection | Pool, notice_id: int) -> WrittenNotice | None:

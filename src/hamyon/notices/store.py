@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from hamyon.kit.db import Connection, Pool, Record
 from hamyon.notices.types import Notice, WrittenNotice
 
@@ -44,6 +46,18 @@ async def read_notice(connection: Connection | Pool, notice_id: int) -> WrittenN
         "SELECT id, key, user_id, kind, facts, created_at FROM notices WHERE id = $1", notice_id
     )
     return _written(row) if row is not None else None
+
+
+async def of_kinds(
+    connection: Connection | Pool, notice_ids: Collection[int], kinds: Collection[str]
+) -> frozenset[int]:
+    """Which of these notices are of one of the kinds."""
+    rows = await connection.fetch(
+        "SELECT id FROM notices WHERE id = ANY ($1::bigint[]) AND kind = ANY ($2::text[])",
+        list(notice_ids),
+        list(kinds),
+    )
+    return frozenset(row["id"] for row in rows)
 
 
 async def unsent_notices(

@@ -47,6 +47,7 @@ from hamyon.rewards import tasks as rewards_tasks
 from hamyon.rewards.service.joins import JoinBonus
 from hamyon.rewards.types import ReferralTerms
 from hamyon.surfaces.admin import schedules as admin_schedules
+from hamyon.surfaces.bot.leftovers import Leftovers
 from hamyon.surfaces.bot.types import BotClient, Conversations
 from hamyon.users.service import operators
 from hamyon.users.service.authentication import DatabaseAuthenticator
@@ -71,6 +72,8 @@ if TYPE_CHECKING:
     from hamyon.wiring.chats import ChatParts
 
 OFFLINE: Final = "offline"
+CHATS_CLOSE_S: Final = 10.0
+"""How long answers in hand may take at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +186,10 @@ class Deps:
 
     def companions(self) -> Sequence[Companion]:
         """What a worker runs beside its queue."""
-        return [Pump(self)]
+        return [
+            Pump(self),
+            *([Leftovers(self, self.chats.conversations)] if self.chats is not None else ()),
+        ]
 
 
 @asynccontextmanager
@@ -207,6 +213,8 @@ async def open_deps(settings: Settings, dsn: str) -> AsyncIterator[Deps]:
         cache, catalog_cache = open_caches(settings, signals, redis)
         stack.push_async_callback(cache.close)
         http = await stack.enter_async_context(HttpClient())
+        # A Telegram that hangs must not hold the connections that orders need.
+        telegram_http = await stack.enter_async_context(HttpClient())
         waker = Waker(pool)
         waker.start()
         stack.push_async_callback(waker.close)
@@ -217,6 +225,9 @@ async def open_deps(settings: Settings, dsn: str) -> AsyncIterator[Deps]:
             base_url=settings.base_url,
             signing_key=derived(secret, "files"),
         )
+        chat_parts = chats(settings, telegram_http, pool, storage, catalog_cache)
+        if chat_parts is not None:
+            stack.push_async_callback(chat_parts.conversations.close, CHATS_CLOSE_S)
         sign_in = _sign_in(settings, secret)
         await in_transaction(
             pool,
@@ -249,10 +260,10 @@ async def open_deps(settings: Settings, dsn: str) -> AsyncIterator[Deps]:
             verifiers=verifiers,
             rules={IMAGES: ImagesRules()},
             gateways=gateways(settings, http, clock, secret),
-            bot=bot(settings, http),
+            bot=bot(settings, telegram_http),
             bot_secret=derived(secret, "bot webhook").hex(),
-            chats=chats(settings, http, pool, storage, catalog_cache),
-            senders=senders(settings, http, storage),
+            chats=chat_parts,
+            senders=senders(settings, telegram_http, storage),
             segment_sources=SEGMENT_SOURCES,
             outages=Outages(
                 pool,

@@ -37,7 +37,7 @@ from hamyon.providers.telegram.sender import TelegramSender
 from hamyon.providers.wavespeed.engine import WaveSpeedEngine
 from hamyon.providers.yookassa.gateway import gateway as yookassa
 from hamyon.surfaces.admin import schedules as admin_schedules
-from hamyon.surfaces.bot.types import CHAT_LIMIT, TOLD_LIMIT
+from hamyon.surfaces.bot.types import CHAT_LIMIT, PHOTOS_LIMIT, TOLD_LIMIT
 from hamyon.users.routes.sign_in import SIGN_IN_LIMIT
 from hamyon.users.service import people
 from hamyon.users.service.authentication import NAMESPACES
@@ -91,6 +91,7 @@ def limits(settings: Settings) -> dict[str, Limit]:
         FAILURES_LIMIT: Limit(0.1, 20, fail_closed=False),
         SIGN_IN_LIMIT: Limit(1.0, 20, fail_closed=True),
         CHAT_LIMIT: Limit(2.0, 20),
+        PHOTOS_LIMIT: Limit(10.0, 100),
         TOLD_LIMIT: Limit(0.1, 1),
         UPLOADS_LIMIT: Limit(max(rps / 10, 1.0), max(burst // 5, 5)),
     }

@@ -13,7 +13,6 @@ from hamyon.media import service as media
 from hamyon.media.errors import UploadNotFound
 from hamyon.messages.errors import NewsNotFound
 from hamyon.messages.store import news as store
-from hamyon.messages.store.broadcasts import keep_uploads
 from hamyon.messages.types.news import Article, News, NewsId, NewsPage
 from hamyon.users.service.audit import record_act
 from hamyon.users.types import Acting
@@ -97,9 +96,7 @@ async def _check_picture(connection: Connection, upload_id: UUID | None, acting:
         return
     if acting.operator.user_id is None:
         raise UploadNotFound(upload_id=str(upload_id))
-    await media.get_own(connection, acting.operator.user_id, [upload_id])
-    if not await keep_uploads(connection, acting.operator.user_id, [upload_id]):
-        raise UploadNotFound(upload_id=str(upload_id))
+    await media.keep(connection, acting.operator.user_id, [upload_id])
 
 
 def _subject(news_id: NewsId) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 from hamyon.kit import store as kit_store
 from hamyon.kit.crash import reach
 from hamyon.kit.db import Connection, in_transaction, transaction
-from hamyon.messages.kinds import kind_of
+from hamyon.messages.kinds import LASTING_FOR, LASTING_KINDS, kind_of
 from hamyon.messages.service import entries, preferences
 from hamyon.messages.store import deliveries
 from hamyon.messages.types import Needs
@@ -19,7 +19,7 @@ from hamyon.users.service import operators, people
 
 NEWS_FOR: Final = timedelta(days=3)
 """A notice that nobody could pass on for so long is told to nobody: people who get a bot at last
-are not flooded with what they know long since."""
+are not flooded with what they know long since. What they wait for lives for ``LASTING_FOR``."""
 LEFT_BEHIND_AFTER: Final = timedelta(minutes=1)
 BATCH: Final = 200
 BATCHES_MAX: Final = 25
@@ -53,11 +53,13 @@ async def _pass_on(connection: Connection, channels: Sequence[str], notice_id: i
 
 
 async def _recipients(connection: Connection, notice: Notice) -> Sequence[int]:
-    """The person, or the operators whose role is high enough and who are not blocked."""
+    """The person, or the operators whose role is high enough; those of them who are not blocked."""
     if notice.user_id is not None:
-        return [notice.user_id]
-    least = kind_of(notice).role
-    able = [one.user_id for one in await operators.role_grants(connection) if one.role >= least]
+        able = [notice.user_id]
+    else:
+        least = kind_of(notice).role
+        grants = await operators.role_grants(connection)
+        able = [one.user_id for one in grants if one.role >= least]
     return [
         user_id for user_id in able if not (await people.profile(connection, user_id)).is_blocked
     ]
@@ -82,7 +84,7 @@ async def _queue(connection: Connection, found: Sequence[WrittenNotice]) -> None
     now = await kit_store.database_time(connection)
     for written in found:
         age = now - written.created_at
-        if age > NEWS_FOR:
+        if age > (LASTING_FOR if written.notice.kind in LASTING_KINDS else NEWS_FOR):
             if await notices.take(connection, written.id) is not None:
                 await notices.passed_on(connection, written.id)
         elif age > LEFT_BEHIND_AFTER:

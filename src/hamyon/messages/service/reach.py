@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from hamyon.kit import store as kit_store
 from hamyon.kit.db import Connection, Pool
-from hamyon.messages.kinds import LASTING_KINDS
+from hamyon.messages.kinds import LASTING_FOR, LASTING_KINDS
 from hamyon.messages.service import entries
 from hamyon.messages.store import deliveries
 from hamyon.messages.store import reach as store
@@ -17,8 +17,6 @@ from hamyon.notices import service as notices
 TELEGRAM: Final = "telegram"
 DOUBT_AFTER: Final = timedelta(days=1)
 """So long nobody is bothered; then the next message tries again whether he has come back."""
-BROUGHT_LATER: Final = timedelta(days=7)
-"""How old an order's end may be that is brought to somebody who comes back."""
 
 
 async def note_gone(
@@ -32,18 +30,18 @@ async def note_gone(
 async def note_return(connection: Connection, user_id: int, *, channel: str = TELEGRAM) -> int:
     """Somebody is there: he wrote, or let the bot write again. Cheap when nobody doubted it.
 
-    Queues anew how his orders of the last days ended, which he was not told; returns how many.
-    The caller wakes the queue after the commit.
+    Queues anew what he waited for in the last days and was not told, as how his orders ended;
+    returns how many. The caller wakes the queue after the commit.
     """
     if not await store.delete(connection, user_id, channel):
         return 0
-    since = await kit_store.database_time(connection) - BROUGHT_LATER
+    since = await kit_store.database_time(connection) - LASTING_FOR
+    gone = await deliveries.gone_of(connection, user_id, channel, since=since)
+    notice_ids = [notice_id for _, notice_id in gone]
+    lasting = await notices.of_kinds(connection, notice_ids, LASTING_KINDS)
     count = 0
-    for delivery_id, notice_id in await deliveries.gone_of(
-        connection, user_id, channel, since=since
-    ):
-        written = await notices.read(connection, notice_id)
-        if written is None or written.notice.kind not in LASTING_KINDS:
+    for delivery_id, notice_id in gone:
+        if notice_id not in lasting:
             continue
         attempt = await deliveries.reopen(connection, delivery_id)
         if attempt is not None:

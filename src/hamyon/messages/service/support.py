@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from hamyon.kit.db import Connection, Pool
 from hamyon.kit.errors import IdempotencyMismatch
 from hamyon.media import service as media
-from hamyon.media.errors import UploadNotFound
 from hamyon.media.types import Upload
 from hamyon.messages.errors import (
     SupportTextTooLong,
@@ -54,8 +53,9 @@ async def write(
 ) -> Written:
     """Keep what a person wrote, in his thread or in a new one, and tell operators. Once a ``key``.
 
-    What comes later under the same key, as the photos of an album do, is put to the message.
-    Raises SupportTextTooLong, TooManySupportPhotos.
+    What comes later under the same key, as the photos of an album do, is put to the message; when
+    its thread was closed meanwhile, into a new one. Raises SupportTextTooLong,
+    TooManySupportPhotos.
     """
     _check_length(body, BODY_MAX)
     known = await store.message_of_key(connection, key)
@@ -65,25 +65,56 @@ async def write(
             connection, thread.id, author=PERSON, body=body, upload_ids=(), key=key
         )
         if made is not None:
-            message = await _extend(connection, made, "", upload_ids)
+            message = await _extend(connection, made, _News("", upload_ids))
             await notices.tell(connection, _for_operators(user, message))
             return Written(thread, message, is_new=True)
         known = await store.message_of_key(connection, key)
         assert known is not None, "the key was there a statement ago, and messages are kept"
     thread_of_known = await store.lock_thread(connection, known.thread_id)
     assert thread_of_known is not None
-    message = await _extend(connection, known, body, upload_ids)
+    # Read again behind the lock: another part may have been put to it while we waited.
+    message = await store.message_of_key(connection, key)
+    assert message is not None
+    news = _news(message, body, upload_ids)
+    if news and thread_of_known.status is ThreadStatus.CLOSED:
+        # Nobody looks into a closed thread. The key goes on from that one, so that what comes
+        # twice is found there.
+        return await write(
+            connection,
+            user,
+            body=news.body,
+            upload_ids=news.upload_ids,
+            key=f"{key}:after:{known.thread_id}",
+        )
+    if news:
+        message = await _extend(connection, message, news)
     return Written(thread_of_known, message, is_new=False)
 
 
-async def _extend(
-    connection: Connection, message: ThreadMessage, body: str, upload_ids: Sequence[UUID]
-) -> ThreadMessage:
-    """Put to a message what it does not have yet; the same again changes nothing."""
-    photos = list(dict.fromkeys([*message.upload_ids, *upload_ids]))
+class _News(NamedTuple):
+    """What a message does not have yet."""
+
+    body: str
+    upload_ids: Sequence[UUID]
+
+    def __bool__(self) -> bool:
+        return bool(self.body or self.upload_ids)
+
+
+def _news(message: ThreadMessage, body: str, upload_ids: Sequence[UUID]) -> _News:
+    """The same again is no news. A text counts by its whole lines: one word may be in another."""
+    said = body.strip()
+    is_known = not said or f"\n{said}\n" in f"\n{message.body.strip()}\n"
+    photos = [one for one in dict.fromkeys(upload_ids) if one not in message.upload_ids]
+    return _News("" if is_known else said, photos)
+
+
+async def _extend(connection: Connection, message: ThreadMessage, news: _News) -> ThreadMessage:
+    """Put to a message what it does not have yet."""
+    photos = list(dict.fromkeys([*message.upload_ids, *news.upload_ids]))
     if len(photos) > PHOTOS_MAX:
         raise TooManySupportPhotos(limit=PHOTOS_MAX)
-    whole = message.body if body in message.body else f"{message.body}\n{body}".strip()
+    whole = f"{message.body}\n{news.body}".strip() if news.body else message.body
     _check_length(whole, BODY_MAX)
     return await store.rewrite_message(connection, message.id, body=whole, upload_ids=photos)
 
@@ -140,15 +171,7 @@ async def photos(
     connection: Connection | Pool, thread: Thread, upload_ids: Sequence[UUID], *, now: datetime
 ) -> Sequence[Upload]:
     """Those of a thread's pictures that have not expired, in the order of ``upload_ids``."""
-    wanted = [str(upload_id) for upload_id in upload_ids]
-    while wanted:
-        try:
-            return await media.get_own(
-                connection, thread.user_id, [UUID(one) for one in wanted], now=now
-            )
-        except UploadNotFound as missing:
-            wanted.remove(str(missing.facts["upload_id"]))
-    return ()
+    return await media.get_live(connection, thread.user_id, upload_ids, now=now)
 
 
 async def reply(

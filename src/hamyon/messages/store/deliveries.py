@@ -59,7 +59,7 @@ async def claim(
         SET attempts = $2 + 1, lease = $3, lease_until = now() + make_interval(secs => $4)
         WHERE id = $1 AND state = 'pending'
           AND (attempts = $2 AND lease IS NULL OR attempts = $2 + 1 AND lease_until < now())
-        RETURNING id, notice_id, user_id, channel, step, attempts, lease, created_at
+        RETURNING id, notice_id, user_id, channel, step, attempts, doubts, lease, created_at
         """,
         delivery_id,
         attempt,
@@ -101,7 +101,7 @@ async def record_step(
     status = await pool.execute(
         """
         UPDATE deliveries
-        SET step = step + 1, sent = sent || jsonb_build_array($4::jsonb), error = NULL,
+        SET step = step + 1, sent = sent || jsonb_build_array($4::jsonb), error = NULL, doubts = 0,
             state = CASE WHEN $5 THEN 'sent' ELSE state END,
             ended_at = CASE WHEN $5 THEN now() END,
             lease = CASE WHEN $5 THEN NULL ELSE lease END,
@@ -140,13 +140,13 @@ async def end(
 
 
 async def postpone(
-    connection: Connection, claim: DeliveryClaim, *, delay_s: float, error: str
+    connection: Connection, claim: DeliveryClaim, *, delay_s: float, error: str, doubts: int
 ) -> bool:
     """Give it back for another attempt. False: the lease is lost."""
     status = await connection.execute(
         """
         UPDATE deliveries
-        SET next_at = now() + make_interval(secs => $3), error = $4,
+        SET next_at = now() + make_interval(secs => $3), error = $4, doubts = $5,
             lease = NULL, lease_until = NULL
         WHERE id = $1 AND lease = $2
         """,
@@ -154,6 +154,23 @@ async def postpone(
         claim.lease,
         delay_s,
         error,
+        doubts,
+    )
+    return status == "UPDATE 1"
+
+
+async def put_back(connection: Connection, claim: DeliveryClaim, *, delay_s: float) -> bool:
+    """Give it back as if this attempt had not been. False: the lease is lost."""
+    status = await connection.execute(
+        """
+        UPDATE deliveries
+        SET next_at = now() + make_interval(secs => $3), attempts = attempts - 1,
+            lease = NULL, lease_until = NULL
+        WHERE id = $1 AND lease = $2
+        """,
+        claim.id,
+        claim.lease,
+        delay_s,
     )
     return status == "UPDATE 1"
 

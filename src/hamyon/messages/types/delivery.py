@@ -27,7 +27,8 @@ class DeliveryClaim:
     """A delivery in the hands of one worker, until its lease ends.
 
     ``step``: how many of its messages have arrived. ``attempts``: how often it was taken up, this
-    time among them.
+    time among them. ``doubts``: how often the message of this step was sent and very probably
+    arrived without our learning of it.
     """
 
     id: DeliveryId
@@ -36,6 +37,7 @@ class DeliveryClaim:
     channel: str
     step: int
     attempts: int
+    doubts: int
     lease: UUID
     created_at: datetime
 

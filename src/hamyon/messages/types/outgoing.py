@@ -130,9 +130,14 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The channel wants to be left alone for a while. Nothing was sent."""
+    """The channel wants to be left alone for a while. Nothing was sent.
+
+    ``is_ours``: something of our own is not ready, a file or the room to upload it; the channel has
+    said nothing, and others need not wait.
+    """
 
     retry_after_s: float
+    is_ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +149,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """Nobody knows whether it arrived. ``reason`` is for operators."""
+    """Nobody knows whether it arrived. ``reason`` is for operators.
+
+    ``is_likely_there``: it was sent and no answer came, or a part of it has arrived. Whoever sends
+    it again very probably sends it twice. A channel that answers that it is broken is none of it.
+    """
 
     reason: str
+    is_likely_there: bool = False
 
 
 SendOutcome: TypeAlias = Sent | Gone | Moved | Wait | Refused | Unclear

@@ -61,10 +61,14 @@ class BotRefused:
 
 @dataclass(frozen=True, slots=True)
 class BotUnclear:
-    """Nobody knows whether Telegram did it. Not ``was_sent``: it never heard of it."""
+    """Nobody knows whether Telegram did it. Not ``was_sent``: it never heard of it.
+
+    ``was_answered``: something was said, if nothing that proves anything, as by a broken gateway.
+    """
 
     reason: str
     was_sent: bool = True
+    was_answered: bool = False
 
 
 BotOutcome: TypeAlias = Answered | BotRefused | BotUnclear
@@ -172,7 +176,7 @@ class BotApi:
             return outcome
         updates = outcome.result
         if not isinstance(updates, list) or not all(isinstance(one, Mapping) for one in updates):
-            return BotUnclear("getUpdates: the answer is no list of updates")
+            return BotUnclear("getUpdates: the answer is no list of updates", was_answered=True)
         return updates
 
     def _outcome(self, method: str, response: Response) -> BotOutcome:
@@ -192,7 +196,8 @@ class BotApi:
             return BotRefused(
                 code, description, _retry_after_s(said, response), _migrate_to_chat_id(said)
             )
-        return BotUnclear(f"{method}: {response.status} {description}".strip())
+        said_instead = f"{method}: {response.status} {description}".strip()
+        return BotUnclear(said_instead, was_answered=True)
 
 
 def _form(given: Mapping[str, object], files: Mapping[str, Attachment]) -> aiohttp.FormData:

@@ -58,7 +58,9 @@ _NO_REF: Final = ("file_id", "file identifier", "file_reference", "can't use fil
 def meaning(outcome: BotRefused | BotUnclear) -> SendOutcome:
     """What it means for a message that Telegram did not say yes."""
     if isinstance(outcome, BotUnclear):
-        return Unclear(outcome.reason) if outcome.was_sent else Wait(UNREACHED_WAIT_S)
+        if not outcome.was_sent:
+            return Wait(UNREACHED_WAIT_S)
+        return Unclear(outcome.reason, is_likely_there=not outcome.was_answered)
     if outcome.migrate_to_chat_id is not None:
         return Moved(outcome.migrate_to_chat_id)
     if outcome.error_code == 429:

@@ -165,7 +165,7 @@ class TelegramSender:
             async with asyncio.timeout(UPLOAD_TURN_S):
                 await self._turns.acquire()
         except TimeoutError:
-            return Wait(STORAGE_WAIT_S)
+            return Wait(STORAGE_WAIT_S, is_ours=True)
         try:
             files = await self._contents(part)
             if not isinstance(files, dict):
@@ -185,7 +185,7 @@ class TelegramSender:
         except (NoSuchFile, UnsafePath) as failure:
             return Refused(f"no such file: {failure}")
         except StorageFailed:
-            return Wait(STORAGE_WAIT_S)
+            return Wait(STORAGE_WAIT_S, is_ours=True)
         # What was said of a file's size may be less than its size.
         if sum(len(file.content) for file in files.values()) > UPLOAD_BYTES_MAX:
             return Refused(TOO_LARGE)
@@ -242,9 +242,9 @@ def _broken_off(outcome: SendOutcome, *, is_first: bool) -> SendOutcome:
 
     A refusal stays one nevertheless: sending the first part again and again would help nobody.
     """
-    if is_first or not isinstance(outcome, Wait | Gone | Moved):
+    if is_first or not isinstance(outcome, Wait | Gone | Moved | Unclear):
         return outcome
-    return Unclear(f"a later part: {outcome}")
+    return Unclear(f"a later part: {outcome}", is_likely_there=True)
 
 
 def _head(target: Target, *, paid: bool) -> dict[str, object]:

@@ -17,11 +17,14 @@ from aiogram.methods.base import TelegramType
 from aiogram.types import InputFile
 
 from hamyon.kit.errors import FileGone
-from hamyon.kit.http import HttpClient, HttpFailure
+from hamyon.kit.http import FailureKind, HttpClient, HttpFailure
 
 ANSWER_LIMIT_BYTES: Final = 1024 * 1024
 DOWNLOAD_LIMIT_BYTES: Final = 20 * 1024 * 1024
 """What Telegram lets a bot download (wire.md, 5.2)."""
+
+GONE: Final = frozenset({400, 404, 410})
+"""What the file server answers for a file that it does not have any more."""
 
 
 def open_bot(http: HttpClient, *, token: str, base_url: str, timeout_s: float) -> Bot:
@@ -92,8 +95,10 @@ class HttpSession(BaseSession):
         async with self._http.stream(
             url, headers=headers, timeout_s=timeout, limit_bytes=DOWNLOAD_LIMIT_BYTES
         ) as answer:
-            if raise_for_status and answer.status != 200:
+            if raise_for_status and answer.status in GONE:
                 raise FileGone
+            if raise_for_status and answer.status != 200:
+                raise HttpFailure(FailureKind.UNKNOWN, f"{answer.status} for a file")
             async for piece in answer.pieces:
                 yield piece
 

@@ -18,9 +18,9 @@ log = structlog.get_logger("hamyon.bot")
 async def take(needs: Needs, update: Mapping[str, object]) -> None:
     """Take one update, as it came. It may come again: nothing has its effect twice.
 
-    A payment is committed to the inbox, and only then is its update acknowledged. What this
-    raises is what kept a payment from being committed, or NotNow: then, and only then, Telegram
-    must send the update again.
+    A payment is committed to the inbox, and what people say to theirs, and only then is the update
+    acknowledged. What this raises is what kept it from being committed: then, and only then,
+    Telegram must send the update again.
     """
     money = money_of(update)
     if isinstance(money, Strange):

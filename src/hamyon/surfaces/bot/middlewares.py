@@ -4,7 +4,8 @@ refusals."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 import structlog
 from aiogram import BaseMiddleware, Bot, Dispatcher
@@ -13,17 +14,22 @@ from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, TelegramObj
 from aiogram.types import User as Sender
 from aiogram.utils.callback_answer import CallbackAnswer, CallbackAnswerMiddleware
 
-from hamyon.kit.db import Connection, in_transaction
+from hamyon.kit.db import LOST_DATABASE, Connection, in_transaction
 from hamyon.kit.errors import HamyonError, Unavailable
 from hamyon.kit.limits import Denied
 from hamyon.kit.texts import DEFAULT_LANGUAGE, Language, language_of, rich_text, text
 from hamyon.messages.service import reach
+from hamyon.surfaces.bot.memory import expect_nothing
+from hamyon.surfaces.bot.places import Go, Menu
 from hamyon.surfaces.bot.store import chats
-from hamyon.surfaces.bot.types import CHAT_LIMIT, TOLD_LIMIT, Needs
+from hamyon.surfaces.bot.types import CHAT_LIMIT, PHOTOS_LIMIT, TOLD_LIMIT, Chat, Needs
 from hamyon.surfaces.bot.updates import Arrival, arrival_of, person_of
-from hamyon.users.errors import UserBlocked
+from hamyon.users.errors import UserBlocked, UserNotFound
 from hamyon.users.service import people
 from hamyon.users.types import Contact, Synced
+
+DOORS: Final = tuple(kind.__prefix__ for kind in (Menu, Go))
+"""How the data of buttons begins that lead to the menu and to sections."""
 
 Handler = Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]]
 
@@ -56,15 +62,20 @@ class Acquaintance(BaseMiddleware):
         if isinstance(inner, ChatMemberUpdated):
             # Leaving is no visit; who comes back is met by his next message.
             return await handler(event, data | {"telegram_id": sender.id})
-        decision = await needs.limiter.check(CHAT_LIMIT, str(sender.id))
+        # Telegram tells of an album photo by photo.
+        is_part = getattr(inner, "media_group_id", None) is not None
+        limit = PHOTOS_LIMIT if is_part else CHAT_LIMIT
+        decision = await needs.limiter.check(limit, str(sender.id))
         if isinstance(decision, Denied):
             return await _slow_down(needs, inner, sender, decision.retry_after_s)
         try:
             synced = await _meet(needs, sender, arrival_of(inner))
         except UserBlocked as refusal:
-            return await _tell(inner, _spoken(sender), refusal)
-        now = needs.clock.now()
-        chat = await chats.chat(needs.pool, sender.id, now=now)
+            return await _tell(inner, await _language(needs, sender), refusal)
+        chat = await chats.chat(needs.pool, sender.id, now=needs.clock.now())
+        # What is asked at the second try was asked by the first one.
+        if chat.expecting is not None and data["is_first"] and _goes_elsewhere(inner):
+            chat = await _forget_question(needs, chat)
         known = {
             "person": synced.user,
             "language": synced.user.language,
@@ -154,9 +165,8 @@ async def _slow_down(
     needs: Needs, event: TelegramObject, sender: Sender, retry_after_s: float
 ) -> None:
     """A press is answered, because it waits; of many messages only one now and then is."""
-    sentence = text(
-        _spoken(sender), "error.too_many_requests", {"retry_after_s": max(1, round(retry_after_s))}
-    )
+    facts = {"retry_after_s": max(1, round(retry_after_s))}
+    sentence = text(await _language(needs, sender), "error.too_many_requests", facts)
     if isinstance(event, CallbackQuery):
         await event.answer(sentence[:200])
     elif isinstance(event, Message):
@@ -165,25 +175,48 @@ async def _slow_down(
             await event.answer(sentence)
 
 
-async def apologise(bot: Bot, update: Mapping[str, object]) -> None:
+async def apologise(needs: Needs, bot: Bot, update: Mapping[str, object]) -> None:
     """Say that something went wrong on our side, if even that can be said."""
     person_id = person_of(update)
     if person_id is None:
         return
     try:
-        await bot.send_message(person_id, text(DEFAULT_LANGUAGE, "error.internal_error"))
-    except TelegramAPIError as error:
+        language = await _chosen(needs, person_id) or DEFAULT_LANGUAGE
+        await bot.send_message(person_id, text(language, "error.internal_error"))
+    except (TelegramAPIError, *LOST_DATABASE) as error:
         log.warning("an apology did not arrive", error=repr(error))
+
+
+def _goes_elsewhere(event: TelegramObject) -> bool:
+    """Whether somebody who was asked something turned to something else: a command, a section."""
+    if isinstance(event, CallbackQuery):
+        return (event.data or "").startswith(DOORS)
+    return isinstance(event, Message) and (event.text or "").startswith("/")
+
+
+async def _forget_question(needs: Needs, chat: Chat) -> Chat:
+    """Else the next wish would answer a question that the person has long left behind."""
+    await expect_nothing(needs, chat.user_id)
+    return replace(chat, expecting=None, facts={})
+
+
+async def _language(needs: Needs, sender: Sender) -> Language:
+    """The person's language; of a stranger what Telegram says."""
+    chosen = await _chosen(needs, sender.id)
+    return chosen or language_of(sender.language_code) or DEFAULT_LANGUAGE
+
+
+async def _chosen(needs: Needs, user_id: int) -> Language | None:
+    try:
+        return (await people.profile(needs.pool, user_id)).language
+    except UserNotFound:
+        return None
 
 
 def _is_private(event: TelegramObject) -> bool:
     message = event.message if isinstance(event, CallbackQuery) else event
     chat = getattr(message, "chat", None)
     return getattr(chat, "type", None) == "private"
-
-
-def _spoken(sender: Sender) -> Language:
-    return language_of(sender.language_code) or DEFAULT_LANGUAGE
 
 
 def _is_harmless(complaint: str) -> bool:

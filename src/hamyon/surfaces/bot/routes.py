@@ -10,12 +10,12 @@ import structlog
 from fastapi import Request
 from starlette.responses import Response
 
-from hamyon.kit.errors import NotFound, Unavailable
+from hamyon.kit.errors import NotFound
 from hamyon.kit.web.models import JSON
 from hamyon.kit.web.permission import VENDOR, allow
 from hamyon.kit.web.routing import Router
 from hamyon.surfaces.bot.intake import take
-from hamyon.surfaces.bot.types import Needs, NotNow
+from hamyon.surfaces.bot.types import Needs
 
 PATH = "/api/v1/telegram/webhook"
 UPDATE_BYTES_MAX = 1024 * 1024
@@ -26,9 +26,9 @@ log = structlog.get_logger("hamyon.bot")
 
 
 @router.post(PATH, include_in_schema=False)
-@allow(VENDOR, body_bytes_max=UPDATE_BYTES_MAX, raises=(NotFound, Unavailable))
+@allow(VENDOR, body_bytes_max=UPDATE_BYTES_MAX, raises=(NotFound,))
 async def telegram_update(request: Request) -> Response:
-    """200 once the update has had its effect; anything else, and Telegram sends it again."""
+    """200 once the update is kept; anything else, and Telegram sends it again."""
     needs: Needs = request.app.state.deps
     given = request.headers.get(SECRET_HEADER, "").encode("latin-1")
     if needs.bot is None or not hmac.compare_digest(given, needs.bot_secret.encode()):
@@ -37,10 +37,7 @@ async def telegram_update(request: Request) -> Response:
     if update is None:
         log.error("a strange update was passed by", problem="it is no object")
     else:
-        try:
-            await take(needs, update)
-        except NotNow as delay:
-            raise Unavailable from delay
+        await take(needs, update)
     return JSON({})
 
 

@@ -21,6 +21,8 @@ ALLOWED_UPDATES: Final = ("message", "callback_query", "pre_checkout_query", "my
 
 CHAT_LIMIT: Final = "chat"
 """How fast a person's updates are answered."""
+PHOTOS_LIMIT: Final = "chat_photos"
+"""How fast the parts of his albums are taken."""
 TOLD_LIMIT: Final = "chat_told"
 """How often he is told that he is too fast."""
 
@@ -124,17 +126,20 @@ class Conversations(Protocol):
     """Everything in a chat that moves no money by itself."""
 
     async def take(self, needs: Needs, update: Mapping[str, object]) -> None:
-        """Answer an update, once for ever.
+        """Keep an update; it is answered by and by, once for ever.
 
-        Raises NotNow when it must come again: somebody else has it in hand, or what it needs is
-        away.
+        Raises what kept it from being kept: then Telegram must send it again.
         """
+        ...
+
+    async def sweep(self, needs: Needs) -> None:
+        """Go on with what dead processes left."""
+        ...
+
+    async def close(self, within_s: float) -> None:
+        """Finish what is in hand, for so long at most."""
         ...
 
     async def introduce(self, needs: Needs) -> None:
         """Tell Telegram what can be typed here, however long that takes. Raises nothing."""
         ...
-
-
-class NotNow(Exception):
-    """An update cannot be handled at this moment; it must be sent again."""

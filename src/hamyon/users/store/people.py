@@ -68,7 +68,8 @@ async def update_user(
     """Write what is known now about a person who exists."""
     row = await connection.fetchrow(
         f"""
-        UPDATE users SET username = $2, first_name = $3, last_name = $4, language = $5,
+        UPDATE users SET username = $2, first_name = $3, last_name = $4,
+                         language = CASE WHEN language_chosen THEN language ELSE $5 END,
                          seen_at = greatest(seen_at, $6)
         WHERE id = $1 RETURNING {_USER}
         """,  # noqa: S608

@@ -15,12 +15,13 @@ from hamyon.kit.texts import LANGUAGES, Language, rich_text, text
 from hamyon.messages.service import preferences
 from hamyon.messages.types import Button, Keyboard, Topic
 from hamyon.surfaces.bot.commands import announce_to
+from hamyon.surfaces.bot.flows.operators.menu import offer_commands
 from hamyon.surfaces.bot.phrases import day, number
 from hamyon.surfaces.bot.places import Place, back, door, going
 from hamyon.surfaces.bot.screens import show
 from hamyon.surfaces.bot.store.people import pictures_made
 from hamyon.surfaces.bot.types import Needs
-from hamyon.users.service import people
+from hamyon.users.service import operators, people
 from hamyon.users.types import User
 
 
@@ -68,7 +69,11 @@ async def choose_language(
     chosen = callback_data.language
     await in_transaction(needs.pool, people.choose_language, person.id, chosen)
     await show(query, rich_text(chosen, "people.profile.language_chosen"), language_rows(chosen))
-    await announce_to(bot, person.id, chosen, needs.settings.products)
+    role, products = await operators.role_of(needs.pool, person.id), needs.settings.products
+    if role is None:
+        await announce_to(bot, person.id, chosen, products)
+    else:
+        await offer_commands(bot, person.id, chosen, role, products)
 
 
 async def ask_notifications(

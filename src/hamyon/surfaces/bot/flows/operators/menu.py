@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Final
 
 import structlog
+from aiogram import Bot
 from aiogram.exceptions import AiogramError
 from aiogram.types import BotCommand, BotCommandScopeChat
 
 from hamyon.kit.db import in_transaction
-from hamyon.kit.texts import text
+from hamyon.kit.texts import Language, text
 from hamyon.kit.web.permission import Role
 from hamyon.messages.kinds import operator_topics
 from hamyon.messages.service import preferences
@@ -61,32 +62,40 @@ async def render(desk: Desk, of: str) -> Shown:
 
 async def open_console(desk: Desk, of: str) -> Shown:
     """The menu; whoever comes here is offered the commands of his role from now on."""
+    role, products = desk.acting.operator.role, desk.needs.settings.products
+    await offer_commands(desk.bot, desk.person.id, desk.language, role, products)
+    return await render(desk, of)
+
+
+async def offer_commands(
+    bot: Bot, user_id: int, language: Language, role: Role, products: Sequence[str]
+) -> None:
+    """Offer an operator everybody's commands and those of his role. Raises nothing."""
     own = [
-        BotCommand(command=name, description=desk.word(f"commands.label_{name}"))
-        for name, role in OFFERED
-        if desk.may(role)
+        BotCommand(command=name, description=text(language, f"operators.commands.label_{name}"))
+        for name, least in OFFERED
+        if role >= least
     ]
-    offered = [*commands(desk.language, desk.needs.settings.products), *own]
+    offered = [*commands(language, products), *own]
     try:
-        await desk.bot.set_my_commands(offered, scope=BotCommandScopeChat(chat_id=desk.person.id))
+        await bot.set_my_commands(offered, scope=BotCommandScopeChat(chat_id=user_id))
     except AiogramError as error:
         # They can be typed without being offered.
-        log.warning("commands were not offered", telegram_id=desk.person.id, error=repr(error))
-    return await render(desk, of)
+        log.warning("commands were not offered", telegram_id=user_id, error=repr(error))
 
 
 # --- what operators are told of -------------------------------------------------------------------
 
 
 async def topics(desk: Desk, of: str) -> Shown:
-    """Every topic of the role with its switch."""
+    """Every topic of the role with its switch, which says what it is switched to."""
     wanted = await preferences.read(desk.needs.pool, desk.person.id, desk.acting.operator.role)
     rows = [
         [
             desk.see(
                 f"{'🔔' if wanted[topic] else '🔕'} {desk.word(f'topics.button_{topic}')}",
                 "topic",
-                topic,
+                f"{topic}-{'off' if wanted[topic] else 'on'}",
             )
         ]
         for topic in operator_topics(desk.acting.operator.role)
@@ -95,15 +104,13 @@ async def topics(desk: Desk, of: str) -> Shown:
 
 
 async def switch_topic(desk: Desk, of: str) -> Shown:
-    """Turn one topic over, for oneself."""
-    role = desk.acting.operator.role
-    wanted = await preferences.read(desk.needs.pool, desk.person.id, role)
-    if of in wanted and of in operator_topics(role):
-        topic = Topic(of)
+    """Switch one topic, for oneself: pressed twice it stays as the button said."""
+    name, _, wish = of.rpartition("-")
+    if name in operator_topics(desk.acting.operator.role) and wish in {"on", "off"}:
         await in_transaction(
             desk.needs.pool,
             lambda connection: preferences.set_preference(
-                connection, desk.person.id, topic, enabled=not wanted[topic]
+                connection, desk.person.id, Topic(name), enabled=wish == "on"
             ),
         )
     return await topics(desk, "")

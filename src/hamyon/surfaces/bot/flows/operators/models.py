@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from hamyon.catalog import service as catalog
-from hamyon.catalog.errors import InvalidPrice
+from hamyon.catalog.errors import InvalidPrice, ModelNotFound
 from hamyon.catalog.service.operators import PRICE_MAX
 from hamyon.catalog.types import CatalogueEntry, ModelPatch, NewPrice, Price, PriceUnit
 from hamyon.kit.db import Connection
@@ -15,6 +15,7 @@ from hamyon.kit.web.permission import Role
 from hamyon.surfaces.bot.flows.operators.acts import Act, Ask, Wish, once_only
 from hamyon.surfaces.bot.flows.operators.desk import Desk, Screen, Shown, rows_of
 from hamyon.surfaces.bot.phrases import amount, paragraphs
+from hamyon.surfaces.bot.pictures.callbacks import fingerprint, meant
 
 SHOWN_MAX: Final = 40
 RULES_MAX: Final = 10
@@ -23,7 +24,7 @@ RULES_MAX: Final = 10
 async def every(desk: Desk, of: str) -> Shown:
     entries = (await catalog.entries(desk.needs.pool))[:SHOWN_MAX]
     buttons = [
-        [desk.see(f"{_light(entry)} {entry.model.name}", "model", entry.model.key)]
+        [desk.see(f"{_light(entry)} {entry.model.name}", "model", fingerprint(entry.model.key))]
         for entry in entries
     ]
     told = "\n".join(
@@ -34,8 +35,17 @@ async def every(desk: Desk, of: str) -> Shown:
     return Shown(paragraphs(desk.say("models.title"), told), [*buttons, [desk.back()]])
 
 
+async def _meant(desk: Desk, mark: str) -> CatalogueEntry:
+    """The model of a button: a key may be longer than its data. Raises ModelNotFound."""
+    entries = {entry.model.key: entry for entry in await catalog.entries(desk.needs.pool)}
+    key = meant(mark, entries)
+    if key is None:
+        raise ModelNotFound(model=mark)
+    return entries[key]
+
+
 async def card(desk: Desk, of: str) -> Shown:
-    entry = await catalog.get_entry(desk.needs.pool, of)
+    entry = await _meant(desk, of)
     switch = desk.do("model_off" if entry.model.active else "model_on", of)
     rows = rows_of(
         switch if desk.may(Role.ADMIN) else None,
@@ -87,23 +97,24 @@ def _price(desk: Desk, price: Price | None) -> str:
 
 
 async def _plan_switch(desk: Desk, wish: Wish) -> str:
-    entry = await catalog.get_entry(desk.needs.pool, wish.of)
-    return desk.say(f"{wish.act}.plan", name=entry.model.name, model=wish.of)
+    model = (await _meant(desk, wish.of)).model
+    return desk.say(f"{wish.act}.plan", name=model.name, model=model.key)
 
 
 async def _switch(desk: Desk, wish: Wish) -> Shown:
+    key = (await _meant(desk, wish.of)).model.key
     patch = ModelPatch(active=wish.act == "model_on")
     await once_only(
         desk,
         wish,
-        lambda connection: catalog.patch_model(connection, wish.of, patch, acting=desk.acting),
+        lambda connection: catalog.patch_model(connection, key, patch, acting=desk.acting),
     )
     return _changed(desk, wish)
 
 
 async def _plan_price(desk: Desk, wish: Wish) -> str:
     assert wish.amount is not None
-    entry = await catalog.get_entry(desk.needs.pool, wish.of)
+    entry = await _meant(desk, wish.of)
     if not 0 < wish.amount <= PRICE_MAX:
         raise InvalidPrice(problem=f"an amount must lie between 1 and {PRICE_MAX}")
     asset = entry.price.asset if entry.price is not None else Asset.CREDIT
@@ -120,9 +131,10 @@ async def _plan_price(desk: Desk, wish: Wish) -> str:
 async def _set_price(desk: Desk, wish: Wish) -> Shown:
     amount_minor = wish.amount
     assert amount_minor is not None
+    key = (await _meant(desk, wish.of)).model.key
 
     async def effect(connection: Connection) -> None:
-        before = (await catalog.get_entry(connection, wish.of)).price
+        before = (await catalog.get_entry(connection, key)).price
         # Only the base amount changes: what an option costs is another question.
         price = NewPrice(
             asset=before.asset if before is not None else Asset.CREDIT,
@@ -130,7 +142,7 @@ async def _set_price(desk: Desk, wish: Wish) -> Shown:
             amount=amount_minor,
             by_option=before.by_option if before is not None else (),
         )
-        await catalog.set_price(connection, wish.of, price, acting=desk.acting)
+        await catalog.set_price(connection, key, price, acting=desk.acting)
 
     await once_only(desk, wish, effect)
     return _changed(desk, wish)

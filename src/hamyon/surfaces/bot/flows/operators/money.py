@@ -34,4 +34,5 @@ def paid_for(desk: Desk, payment: Payment) -> str:
 def usd(language: Language, micro: int) -> str:
     """Dollars, by the cent."""
     cents = round(micro / 10_000)
-    return amount(language, Asset.USD, cents * 10_000)
+    sign = "\u2212" if cents < 0 else ""
+    return sign + amount(language, Asset.USD, abs(cents) * 10_000)
