@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
@@ -50,6 +50,9 @@ from hamyon.notices.types import Notice
 from hamyon.users.service.audit import record_act
 from hamyon.users.types import Act, Acting, SegmentSource
 
+DUE_WITHIN: Final = timedelta(hours=24)
+"""Later than this nobody wants it any more: what was news then may be wrong by now."""
+OVERDUE: Final = "its time had passed by more than 24 hours"
 FINISHED: Final = "broadcast_finished"
 STOPPED: Final = "broadcast_stopped"
 SCHEDULE: Final = "schedule"
@@ -184,13 +187,20 @@ async def start(
 
 
 async def start_due(needs: Needs) -> None:
-    """Start what is due. One that cannot start is left as it is, and holds up no other."""
+    """Start what is due. One that cannot start is left as it is, and holds up no other.
+
+    Without a channel everything waits for it; what has waited too long is canceled.
+    """
+    if CHANNEL not in needs.senders:
+        return
     now = needs.clock.now()
     for broadcast_id in await store.due(needs.pool, now=now):
         try:
             await in_transaction(needs.pool, _start_due, broadcast_id, needs.segment_sources, now)
         except InvalidSegment as refused:
             _log.error("broadcast_not_started", broadcast_id=broadcast_id, **refused.facts)
+        except Exception:  # noqa: BLE001 -- whatever it was, the others are due, too
+            _log.exception("broadcast_not_started", broadcast_id=broadcast_id)
 
 
 async def _start_due(
@@ -200,7 +210,10 @@ async def _start_due(
     now: datetime,
 ) -> None:
     locked = await _locked(connection, broadcast_id)
-    if locked.state is not S.SCHEDULED:
+    if locked.state is not S.SCHEDULED or locked.schedule_at is None:
+        return
+    if locked.schedule_at < now - DUE_WITHIN:
+        await _stop(connection, locked, S.CANCELED, Act(SCHEDULE, "broadcast.cancel", ""), OVERDUE, now)
         return
     started = await _begin(connection, locked, sources, now)
     await _write_down(connection, Act(SCHEDULE, "broadcast.start", ""), locked, started)
@@ -225,6 +238,7 @@ async def move(
     if locked.state not in sources:
         raise BroadcastClosed(state=locked.state)
     moved = await store.set_state(connection, broadcast_id, target, now=now)
+    await store.keep_tally(connection, broadcast_id)
     await _write_down(connection, acting.act(f"broadcast.{verb}", ""), locked, moved)
     return moved
 
@@ -271,6 +285,7 @@ async def finish(connection: Connection, broadcast_id: BroadcastId, *, now: date
 async def _complete(connection: Connection, locked: Broadcast, now: datetime) -> Broadcast:
     tally = (await store.tallies(connection, [locked.id]))[locked.id]
     done = await store.set_state(connection, locked.id, S.COMPLETED, now=now)
+    await store.keep_tally(connection, locked.id)
     facts = _facts(done, tally, now)
     await tell(connection, Notice(f"{FINISHED}:{done.id}", FINISHED, facts))
     return done
@@ -279,7 +294,7 @@ async def _complete(connection: Connection, locked: Broadcast, now: datetime) ->
 async def stop(
     connection: Connection, broadcast_id: BroadcastId, *, reason: str, now: datetime
 ) -> None:
-    """Pause a broadcast that the channel refuses for everybody, and tell operators why.
+    """Pause a broadcast that nobody gets, and tell operators why.
 
     Those whom it was refused for are to be written to again, when somebody resumes it.
     """
@@ -287,13 +302,24 @@ async def stop(
     if locked.state is not S.RUNNING:
         return
     await pump_store.take_back(connection, broadcast_id, reason)
-    paused = await store.set_state(connection, broadcast_id, S.PAUSED, now=now)
-    tally = (await store.tallies(connection, [broadcast_id]))[broadcast_id]
-    act = Act(CHANNEL, "broadcast.pause", "", reason=reason)
-    await _write_down(connection, act, locked, paused)
-    facts = _facts(paused, tally, now) | {"reason": reason}
+    await _stop(connection, locked, S.PAUSED, Act(CHANNEL, "broadcast.pause", ""), reason, now)
+
+
+async def _stop(
+    connection: Connection,
+    locked: Broadcast,
+    state: BroadcastState,
+    act: Act,
+    reason: str,
+    now: datetime,
+) -> None:
+    stopped = await store.set_state(connection, locked.id, state, now=now)
+    await store.keep_tally(connection, locked.id)
+    tally = (await store.tallies(connection, [locked.id]))[locked.id]
+    await _write_down(connection, replace(act, reason=reason), locked, stopped)
+    facts = _facts(stopped, tally, now) | {"reason": reason}
     # It may be stopped, resumed and stopped again: each time is told.
-    await tell(connection, Notice(f"{STOPPED}:{broadcast_id}:{new_id()}", STOPPED, facts))
+    await tell(connection, Notice(f"{STOPPED}:{locked.id}:{new_id()}", STOPPED, facts))
 
 
 def _facts(broadcast: Broadcast, tally: Tally, now: datetime) -> dict[str, object]:

@@ -105,8 +105,13 @@ async def recipients(
 async def _measured(
     connection: Connection | Pool, page: Sequence[Broadcast], rates: Rates, now: datetime
 ) -> list[Progress]:
-    tallies = await store.tallies(connection, [broadcast.id for broadcast in page])
-    return [_progress(broadcast, tallies[broadcast.id], rates, now) for broadcast in page]
+    # Whatever has ended is not counted again: a list of old ones would count millions.
+    open_ids = [broadcast.id for broadcast in page if broadcast.kept is None]
+    tallies = await store.tallies(connection, open_ids) if open_ids else {}
+    return [
+        _progress(broadcast, broadcast.kept or tallies[broadcast.id], rates, now)
+        for broadcast in page
+    ]
 
 
 def _progress(broadcast: Broadcast, tally: Tally, rates: Rates, now: datetime) -> Progress:

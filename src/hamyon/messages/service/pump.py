@@ -69,7 +69,7 @@ class Pump:
         """Start no more messages; ``run`` returns when those on their way are written down."""
         self._stopping.set()
         if self._hold is not None:
-            self._hold.stopping = True
+            self._hold.stop()
 
     async def _look(self) -> None:
         pool, sender = self._needs.pool, self._needs.senders.get(CHANNEL)
@@ -80,9 +80,10 @@ class Pump:
         if taken is None:
             return
         self._hold = hold = Hold(
-            CHANNEL, lease, asked + LEASE_S - LEASE_MARGIN_S, asked + taken.wait_s,
-            self._stopping.is_set(),
-        )  # fmt: skip
+            CHANNEL, lease, asked + LEASE_S - LEASE_MARGIN_S, asked + taken.wait_s
+        )
+        if self._stopping.is_set():
+            hold.stop()
         keeping = asyncio.create_task(self._keep(hold), name="broadcast-lease")
         try:
             await self._send_all(hold, sender)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -50,9 +51,16 @@ DATABASE_TROUBLE: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceErro
 
 ATTEMPTS_MAX: Final = 5
 """So often a message of unclear outcome is sent to one person while others get theirs."""
-OUTAGE_ATTEMPTS_MAX: Final = 100
-"""So often when nobody gets any: then it is not about the person, and waiting helps."""
 OUTAGE_WAIT_MAX_S: Final = 30.0
+OUTAGE_MAX_S: Final = 3600.0
+"""After so long without any clear answer it is for operators to say when it goes on. Nobody is
+given up for it, however long it takes."""
+WAIT_MAX_S: Final = 300.0
+"""After so long of being told to wait and nothing else, too: of a token that is not taken, or of a
+storage that is away, somebody must know."""
+STOP_S: Final = 10.0
+"""So long after the word to stop results may wait for the database. Then they are lost, and those
+people get the message again."""
 REFUSALS_MAX: Final = 20
 """After so many equal refusals in a row the message itself is at fault, or the bot."""
 BATCH_MAX: Final = 500
@@ -60,6 +68,7 @@ LOOK_S: Final = 0.5
 ERROR_CHARACTERS_MAX: Final = 500
 
 _NOT_SENT: Final = Wait(0.0)
+_ENDS: Final = frozenset({BroadcastState.COMPLETED, BroadcastState.CANCELED})
 
 _log = structlog.get_logger(__name__)
 
@@ -77,15 +86,31 @@ class Hold:
     deadline: float
     quiet_until: float
     stopping: bool = False
+    patience_until: float = math.inf
+    """From then on nothing is waited for any more."""
 
     @property
     def stands(self) -> bool:
         """Whether a message may start now."""
         return not self.stopping and time.monotonic() < self.deadline
 
+    def stop(self) -> None:
+        """Start nothing more, and come to an end."""
+        self.stopping = True
+        self.patience_until = min(self.patience_until, time.monotonic() + STOP_S)
+
     def keep_quiet(self, wait_s: float) -> None:
         """Nobody starts a message for so long."""
         self.quiet_until = max(self.quiet_until, time.monotonic() + wait_s)
+
+
+def places(rate: int, *, paid: bool) -> int:
+    """How many messages are in flight at most, which bounds what a kill can repeat.
+
+    At the free pace a third of a second's messages, so that a slow answer does not cost rate; at
+    the paid one an eighth, because a third of a thousand is too much to repeat.
+    """
+    return max(8, rate // 8 if paid else rate // 3)
 
 
 class Round:
@@ -101,19 +126,25 @@ class Round:
         self._content, self._paid = broadcast.content, broadcast.paid
         self._files = broadcast.files
         self._message = contents.message_of(broadcast.content, broadcast.files)
-        self._places = max(4, pace.rate // 8)
+        self._places = places(pace.rate, paid=broadcast.paid)
         self._in_flight = 0
         self._sends: set[asyncio.Task[None]] = set()
         self._claimed: deque[Recipient] = deque()
-        self._claimed_all, self._after_id = False, 0
+        self._claimed_all, self._after_id, self._tried = False, 0, False
         self._again: list[tuple[float, int, Recipient]] = []
         self._ended: list[tuple[Recipient, SendOutcome]] = []
         self._has_ended, self._has_changed = asyncio.Event(), asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
         self._is_over = False
         self._has_new_refs = False
-        self._doubts = 0
-        self._refusal, self._refusals = "", 0
+        # Unclear outcomes since the last clear one, how many were reached, and for each unclear
+        # person how often it was, and how many were reached then.
+        self._doubts, self._reached = 0, 0
+        self._unclear_of: dict[int, tuple[int, int]] = {}
+        self._heard_at = self._not_told_to_wait_at = time.monotonic()
+        # Equal refusals in a row, and whether any of them was somebody's first.
+        self._refusal, self._refusals, self._is_first_refusal = "", 0, False
+        self._stop_reason: str | None = None
 
     @property
     def may_go_on(self) -> bool:
@@ -139,6 +170,8 @@ class Round:
             self._has_ended.set()
             await self._writing
             await self._let_go()
+            if self.state in _ENDS:
+                await broadcasts_store.keep_tally(self._pool, self.broadcast_id)
         if self.may_go_on:
             await in_transaction(
                 self._pool, broadcasts.finish, self.broadcast_id, now=self._clock.now()
@@ -166,6 +199,8 @@ class Round:
         return None
 
     async def _claim(self) -> None:
+        """Those come first for whom it was never tried: whoever was refused, or may have it, can
+        wait, and those who can have it are not held up by those who cannot."""
         batch = min(max(self._pace.rate, 20), BATCH_MAX)
         claimed = await store.claim(
             self._pool,
@@ -174,11 +209,15 @@ class Round:
             lease=self._hold.lease,
             after_id=self._after_id,
             limit=batch,
+            tried=self._tried,
         )
-        self._claimed.extend(claimed)
-        if claimed:
-            self._after_id = claimed[-1].user_id
-        self._claimed_all = len(claimed) < batch
+        self._claimed.extend(claimed.recipients)
+        if claimed.after_id is not None:
+            self._after_id = claimed.after_id
+        elif not self._tried:
+            self._tried, self._after_id = True, 0
+        else:
+            self._claimed_all = True
 
     async def _change(self, timeout_s: float) -> None:
         """Until something was written down, or for so long."""
@@ -262,6 +301,9 @@ class Round:
                 await self._write(results, waited_s)
                 break
             except DATABASE_TROUBLE as error:
+                if time.monotonic() >= self._hold.patience_until:
+                    _log.error("broadcast_results_lost", results=len(results))
+                    raise
                 _log.warning("broadcast_result_waits", error=repr(error), results=len(results))
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, 2.0)
@@ -273,12 +315,12 @@ class Round:
         self.learn(await store.record(self._pool, self.broadcast_id, results, channel=channel))
         if waited_s > 0:
             await store.leave_alone(self._pool, channel, lease=lease, wait_s=waited_s)
-        if self._refusals >= REFUSALS_MAX and self.may_go_on:
+        if self._stop_reason is not None and self.may_go_on:
             await in_transaction(
                 self._pool,
                 broadcasts.stop,
                 self.broadcast_id,
-                reason=self._refusal,
+                reason=self._stop_reason,
                 now=self._clock.now(),
             )
             self.learn(BroadcastState.PAUSED)
@@ -289,13 +331,15 @@ class Round:
     def _judge(self, recipient: Recipient, outcome: SendOutcome) -> Result | None:
         """What to write; None when he is to be written to as if nothing had been tried."""
         user_id = recipient.user_id
+        self._listen(outcome)
         match outcome:
             case Sent(refs=refs):
-                self._doubts = self._refusals = 0
+                self._refusals, self._is_first_refusal = 0, False
+                self._reached += 1
                 self._learn_refs(refs)
                 return Result(user_id, RecipientState.SENT)
             case Gone(reason=reason):
-                self._doubts = 0
+                # It says nothing about the message: whom it was refused for stay in a row.
                 is_closed = reason == "deactivated"
                 state = RecipientState.DEACTIVATED if is_closed else RecipientState.BLOCKED
                 return Result(user_id, state, reason, gone=reason)
@@ -320,30 +364,54 @@ class Round:
             self._files, self._has_new_refs = learned, True
             self._message = contents.message_of(self._content, learned)
 
+    def _listen(self, outcome: SendOutcome) -> None:
+        """Note whether the channel answers at all; for too long it did not."""
+        now = time.monotonic()
+        if not isinstance(outcome, Wait):
+            self._not_told_to_wait_at = now
+        if not isinstance(outcome, Wait | Unclear):
+            self._heard_at, self._doubts = now, 0
+        elif now - self._not_told_to_wait_at > WAIT_MAX_S:
+            self._stop_reason = f"nothing but requests to wait for {WAIT_MAX_S:.0f} s"
+        elif now - self._heard_at > OUTAGE_MAX_S:
+            self._stop_reason = f"no clear answer for {OUTAGE_MAX_S:.0f} s"
+
     def _refused(self, recipient: Recipient, reason: str) -> Result | None:
-        self._doubts = 0
-        self._refusals = self._refusals + 1 if reason == self._refusal else 1
-        self._refusal = reason
-        if self._refusals > REFUSALS_MAX:
-            # It was on its way when the others were found to be refused, too.
-            self._later(recipient, 0.0)
-            return None
+        """Many equal refusals in a row are about the message, and the broadcast stops.
+
+        Whom it was refused for before it was resumed is refused for himself: of such alone it does
+        not stop again, or it would never end.
+        """
+        if reason != self._refusal:
+            self._refusal, self._refusals, self._is_first_refusal = reason, 0, False
+        self._refusals += 1
+        self._is_first_refusal |= recipient.error != reason
+        if self._refusals >= REFUSALS_MAX and self._is_first_refusal:
+            if self._stop_reason is not None:
+                # It was on its way when the others were found to be refused, too.
+                self._later(recipient, 0.0)
+                return None
+            self._stop_reason = reason
         return Result(recipient.user_id, RecipientState.FAILED, reason)
 
     def _unclear(self, recipient: Recipient, reason: str) -> Result:
         """Once more later: he may get it twice, which is better than not at all.
 
-        When nobody's outcome is clear the channel is down, and everybody waits, longer each time.
+        It is about him only when others get theirs between his attempts. When nobody's outcome is
+        clear the channel is down, and everybody waits, longer each time.
         """
         self._doubts += 1
-        tried = Recipient(recipient.user_id, recipient.attempts + 1)
-        is_down = self._doubts > self._places
-        if is_down:
+        if self._doubts > self._places:
             turns = min(self._doubts // self._places, 10)
             self._hold.keep_quiet(min(2.0**turns, OUTAGE_WAIT_MAX_S))
-        if tried.attempts >= (OUTAGE_ATTEMPTS_MAX if is_down else ATTEMPTS_MAX):
+        count, reached = self._unclear_of.get(recipient.user_id, (0, -1))
+        if reached != self._reached:
+            count += 1
+        self._unclear_of[recipient.user_id] = count, self._reached
+        if count >= ATTEMPTS_MAX:
             return Result(recipient.user_id, RecipientState.FAILED, reason)
-        self._later(tried, min(0.5 * 2.0**tried.attempts, OUTAGE_WAIT_MAX_S))
+        tried = Recipient(recipient.user_id, recipient.attempts + 1, reason)
+        self._later(tried, min(0.5 * 2.0 ** min(tried.attempts, 10), OUTAGE_WAIT_MAX_S))
         return Result(recipient.user_id, RecipientState.SENDING, reason)
 
     def _later(self, recipient: Recipient, wait_s: float) -> None:

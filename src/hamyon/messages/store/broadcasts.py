@@ -30,7 +30,7 @@ LATELY_S: Final = 10
 """Over so many seconds the pace of a running broadcast is measured."""
 
 _BROADCAST = """id, content, segment, state, paid, schedule_at, recipients, files, created_by,
-    created_at, started_at, finished_at"""
+    created_at, started_at, finished_at, sent, blocked, failed"""
 
 
 def _broadcast(row: Record) -> Broadcast:
@@ -47,7 +47,13 @@ def _broadcast(row: Record) -> Broadcast:
         created_at=row["created_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
+        kept=_kept_tally(row) if row["sent"] is not None else None,
     )
+
+
+def _kept_tally(row: Record) -> Tally:
+    states = RecipientState.SENT, RecipientState.BLOCKED, RecipientState.FAILED
+    return Tally({state: row[state.value] for state in states})
 
 
 def _content(kept: Mapping[str, Any]) -> Content:
@@ -207,6 +213,27 @@ async def tallies(
         states[number][RecipientState(row["state"])] = row["count"]
         lately[number] += row["lately"]
     return {number: Tally(states[number], lately[number]) for number in ids}
+
+
+async def keep_tally(connection: Connection | Pool, broadcast_id: BroadcastId) -> None:
+    """Write down how an ended broadcast ended, unless somebody still has recipients in hand.
+
+    Whoever has them writes it down when his last message has an end.
+    """
+    await connection.execute(
+        """
+        UPDATE broadcasts b SET sent = t.sent, blocked = t.blocked, failed = t.failed
+        FROM (
+            SELECT count(*) FILTER (WHERE state = 'sent') AS sent,
+                   count(*) FILTER (WHERE state IN ('blocked', 'deactivated')) AS blocked,
+                   count(*) FILTER (WHERE state = 'failed') AS failed,
+                   count(*) FILTER (WHERE state = 'sending') AS in_hand
+            FROM broadcast_recipients WHERE broadcast_id = $1
+        ) t
+        WHERE b.id = $1 AND b.state IN ('completed', 'canceled') AND t.in_hand = 0
+        """,
+        broadcast_id,
+    )
 
 
 async def recipients_page(

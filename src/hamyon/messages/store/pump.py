@@ -8,7 +8,19 @@ from typing import cast
 from uuid import UUID
 
 from hamyon.kit.db import Connection, Pool
+from hamyon.messages.types import Topic
 from hamyon.messages.types.broadcast import BroadcastId, BroadcastState, Recipient, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Recipients in hand; ``after_id`` is the last id that was looked at, None when none was left.
+
+    Fewer recipients than asked for may come with it: some were not to be written to any more.
+    """
+
+    recipients: Sequence[Recipient]
+    after_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +156,13 @@ async def claim(
     lease: UUID,
     after_id: int,
     limit: int,
-) -> Sequence[Recipient]:
+    tried: bool = False,
+) -> Claimed:
     """Take the next recipients behind ``after_id`` in hand, by their ids; none without the lease.
 
-    The lease's row is held for the statement, so that a successor cannot come in between.
+    ``tried``: those for whom it was tried before, else those for whom it was not. Whom we may not
+    write to since the recipients were chosen is not sent anything: he ends here as blocked. The
+    lease's row is held for the statement, so that a successor cannot come in between.
     """
     rows = await connection.fetch(
         """
@@ -157,21 +172,38 @@ async def claim(
         ), next AS MATERIALIZED (
             SELECT user_id FROM broadcast_recipients
             WHERE broadcast_id = $1 AND user_id > $4 AND state = 'pending'
-              AND EXISTS (SELECT FROM ours)
+              AND (attempts > 0) = $6 AND EXISTS (SELECT FROM ours)
             ORDER BY user_id LIMIT $5
+        ), judged AS MATERIALIZED (
+            SELECT next.user_id,
+                CASE WHEN u.blocked_at IS NOT NULL THEN 'blocked by an operator'
+                     WHEN x.user_id IS NOT NULL THEN 'unreachable: ' || x.reason
+                     WHEN NOT n.enabled THEN 'has switched news off' END AS bar
+            FROM next JOIN users u ON u.id = next.user_id
+            LEFT JOIN unreachable x ON x.user_id = next.user_id AND x.channel = $2
+            LEFT JOIN notification_preferences n ON n.user_id = next.user_id AND n.topic = $7
         )
-        UPDATE broadcast_recipients r SET state = 'sending' FROM next
-        WHERE r.broadcast_id = $1 AND r.user_id = next.user_id
-        RETURNING r.user_id, r.attempts
+        UPDATE broadcast_recipients r
+        SET state = CASE WHEN bar IS NULL THEN 'sending' ELSE 'blocked' END,
+            error = coalesce(bar, r.error)
+        FROM judged
+        WHERE r.broadcast_id = $1 AND r.user_id = judged.user_id
+        RETURNING r.user_id, r.attempts, r.error, bar IS NULL AS is_open
         """,
         broadcast_id,
         channel,
         lease,
         after_id,
         limit,
+        tried,
+        Topic.NEWS.value,
     )
-    found = [Recipient(row["user_id"], row["attempts"]) for row in rows]
-    return sorted(found, key=lambda recipient: recipient.user_id)
+    found = [
+        Recipient(row["user_id"], row["attempts"], row["error"]) for row in rows if row["is_open"]
+    ]
+    found.sort(key=lambda recipient: recipient.user_id)
+    is_last = len(rows) < limit
+    return Claimed(found, None if is_last else max(row["user_id"] for row in rows))
 
 
 async def record(
@@ -229,10 +261,10 @@ async def has_open(connection: Connection, broadcast_id: BroadcastId) -> bool:
 
 
 async def take_back(connection: Connection, broadcast_id: BroadcastId, error: str) -> None:
-    """Those who failed for one reason are to be written to again."""
+    """Those who failed for one reason are to be written to again; ``error`` stays beside them."""
     await connection.execute(
         """
-        UPDATE broadcast_recipients SET state = 'pending', error = NULL
+        UPDATE broadcast_recipients SET state = 'pending'
         WHERE broadcast_id = $1 AND state = 'failed' AND error = $2
         """,
         broadcast_id,

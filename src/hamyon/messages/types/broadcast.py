@@ -108,6 +108,8 @@ class Broadcast:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    kept: Tally | None = None
+    """How it ended; None before, and while it is not certain yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +155,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Somebody whom a process has in hand; ``attempts`` were of unclear outcome."""
+    """Somebody whom a process has in hand. ``error`` is what came of the last of ``attempts``."""
 
     user_id: int
     attempts: int
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from hamyon.orders.errors import OrderNotFound, ProviderUnavailable
 from hamyon.orders.types import Engine, Order, OrderId
 from hamyon.products.images import store
 from hamyon.products.images.errors import PriceChanged
-from hamyon.products.images.types import PRODUCT, Key, Needs, Submit, Submitted
+from hamyon.products.images.types import PRODUCT, Due, Key, Needs, Submit, Submitted
 from hamyon.rewards import service as rewards
 from hamyon.users.service import people
 
@@ -103,7 +103,7 @@ async def _open_order(needs: Needs, wish: Submit, key: Key) -> dict[str, Any]:
     sale = await catalog.get_model(needs.pool, needs.catalog, wish.model)
     options = catalog.choose_options(sale.model, wish.options)
     quote = catalog.quote(sale, options, len(wish.references))
-    if wish.expected_amount is not None and quote.amount != wish.expected_amount:
+    if wish.expected_amount and quote.amount != wish.expected_amount:
         raise PriceChanged
     engine = await open_engine(needs, sale)
     references = await _references(needs, wish)
@@ -133,6 +133,7 @@ async def _open_order(needs: Needs, wish: Submit, key: Key) -> dict[str, Any]:
             deadline_s=sale.model.deadline_s,
             active_max=needs.settings.max_parallel_generations_per_user,
             position=position,
+            free_only=wish.expected_amount == 0,
         )
 
     return await with_retries(attempt)
@@ -180,6 +181,16 @@ async def price(needs: Needs, wish: Submit) -> tuple[Quote, bool, int]:
 
     The balance is negative by what is missing.
     """
+    quote, found = await _look(needs, wish)
+    return quote, found.is_free, found.balance_after
+
+
+async def due(needs: Needs, wish: Submit) -> Due:
+    """What ``submit`` would charge, and how often the trial would pay it."""
+    return (await _look(needs, wish))[1]
+
+
+async def _look(needs: Needs, wish: Submit) -> tuple[Quote, Due]:
     await people.require_active(needs.pool, wish.user_id)
     sale = await catalog.get_model(needs.pool, needs.catalog, wish.model)
     options = catalog.choose_options(sale.model, wish.options)
@@ -189,7 +200,8 @@ async def price(needs: Needs, wish: Submit) -> tuple[Quote, bool, int]:
     applies = wish.use_trial and trial.remaining > 0
     wallet = await ledger.balance(needs.pool, wish.user_id, quote.asset)
     available = wallet.available if wallet else 0
-    return quote, applies, available - (0 if applies else quote.amount)
+    after = available - (0 if applies else quote.amount)
+    return quote, Due(quote.asset, quote.amount, applies, trial.remaining, after)
 
 
 async def retry(needs: Needs, order: Order, key: Key) -> Submitted:

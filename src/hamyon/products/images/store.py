@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 from uuid import UUID
 
-from hamyon.kit.db import Pool, refusals
+from hamyon.kit.db import Pool, refusals, transaction
 from hamyon.kit.errors import HamyonError, IdempotencyMismatch
 from hamyon.ledger.errors import InsufficientFunds
 from hamyon.media.errors import UploadNotFound
@@ -26,6 +26,12 @@ REFUSALS: dict[str, type[HamyonError]] = {
         UserNotFound,
     )
 }
+
+
+_SUBMIT = """
+    SELECT images_submit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+        $17, $18, $19, $20)
+"""
 
 
 async def submit(
@@ -51,36 +57,45 @@ async def submit(
     deadline_s: int,
     active_max: int,
     position: int,
+    free_only: bool,
 ) -> dict[str, Any]:
     """Claim the key, keep the pictures, reserve the trial, hold the price, open the order.
 
-    One implicit transaction: whatever is refused leaves nothing behind.
+    One transaction: whatever is refused leaves nothing behind. ``free_only``: raises PriceChanged
+    for what the trial does not pay.
     """
+    given = (
+        caller,
+        route,
+        key,
+        input_hash,
+        order_id,
+        job_id,
+        user_id,
+        model_key,
+        engine,
+        provider_path,
+        order_input,
+        upload_ids,
+        asset,
+        price,
+        price_id,
+        trial_limit,
+        deliver,
+        deadline_s,
+        active_max,
+        position,
+    )
     with refusals(REFUSALS):
-        facts = await pool.fetchval(
-            """
-            SELECT images_submit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
-                $15, $16, $17, $18, $19, $20)
-            """,
-            caller,
-            route,
-            key,
-            input_hash,
-            order_id,
-            job_id,
-            user_id,
-            model_key,
-            engine,
-            provider_path,
-            order_input,
-            upload_ids,
-            asset,
-            price,
-            price_id,
-            trial_limit,
-            deliver,
-            deadline_s,
-            active_max,
-            position,
-        )
-    return cast("dict[str, Any]", facts)
+        if free_only:
+            return await _submit_free(pool, given)
+        return cast("dict[str, Any]", await pool.fetchval(_SUBMIT, *given))
+
+
+async def _submit_free(pool: Pool, given: Sequence[object]) -> dict[str, Any]:
+    """Whether the trial is still there only the submit itself can tell; a refusal undoes it."""
+    async with transaction(pool) as connection:
+        facts = cast("dict[str, Any]", await connection.fetchval(_SUBMIT, *given))
+        if facts["amount"] and not facts.get("replayed"):
+            raise PriceChanged
+        return facts

@@ -30,7 +30,7 @@ class Submit:
     use_trial: bool
     deliver: Mapping[str, object] | None
     expected_amount: int | None = None
-    """What the person was shown; another price is refused then."""
+    """What the person was shown; another price is refused then. 0: by the trial, or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,21 @@ class Submitted:
     balance: int
     position: int
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What a submit would charge now, in minor units of ``asset``.
+
+    ``is_free``: the trial pays ``price``; ``trials_left`` counts this one. ``balance_after`` is
+    negative by what is missing.
+    """
+
+    asset: str
+    price: int
+    is_free: bool
+    trials_left: int
+    balance_after: int
 
 
 class Needs(OrderNeeds, Protocol):

@@ -15,8 +15,12 @@ REFERENCES_MAX: Final = 14
 
 @dataclass(frozen=True, slots=True)
 class NewDraft:
-    """The beginning of a picture. ``key`` names the act that began it, so that it begins once."""
+    """The beginning of a picture. ``key`` names the act that began it, so that it begins once.
 
+    Keys are a bot's and a person's own: Telegram counts updates and messages for each bot anew.
+    """
+
+    bot_id: int
     user_id: int
     chat_id: int
     model_key: str
@@ -33,7 +37,8 @@ class Draft:
     """A picture that a person is putting together under its panel.
 
     ``options`` is what he chose; the model's defaults are not in it. ``order_id``: it was ordered,
-    and nothing of it changes any more.
+    and nothing of it changes any more. Of more pictures than ``REFERENCES_MAX`` one is kept in
+    ``upload_ids``, so that the panel can say that the rest is left out.
     """
 
     id: DraftId
@@ -48,3 +53,8 @@ class Draft:
     options: Mapping[str, str]
     order_id: UUID | None
     attempt: int
+
+    @property
+    def references(self) -> Sequence[UUID]:
+        """The pictures that it is made from."""
+        return self.upload_ids[:REFERENCES_MAX]

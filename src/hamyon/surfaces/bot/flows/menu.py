@@ -12,13 +12,12 @@ from hamyon.kit.texts import Language, rich_text, text
 from hamyon.messages.types import Button, Keyboard
 from hamyon.products.images.types import PRODUCT
 from hamyon.rewards import service as rewards
-from hamyon.surfaces.bot.memory import expect_nothing
 from hamyon.surfaces.bot.phrases import paragraphs
 from hamyon.surfaces.bot.pictures.callbacks import History as Pictures
 from hamyon.surfaces.bot.places import Menu, Place, back, door, going
 from hamyon.surfaces.bot.screens import show
 from hamyon.surfaces.bot.support_letters import Support
-from hamyon.surfaces.bot.types import Chat, Needs
+from hamyon.surfaces.bot.types import Needs
 from hamyon.users.types import Synced, User
 
 __all__ = ["Menu", "back", "create_router"]
@@ -40,16 +39,11 @@ def create_router() -> Router:
 async def start(
     message: Message, needs: Needs, person: User, language: Language, synced: Synced
 ) -> None:
-    await expect_nothing(needs, person.id)
     html = welcome_screen(language, synced, free=await _free_pictures(needs, person))
     await show(message, html, menu_rows(language, needs.settings.products))
 
 
-async def show_menu(
-    event: Message | CallbackQuery, needs: Needs, language: Language, chat: Chat
-) -> None:
-    if chat.expecting is not None:
-        await expect_nothing(needs, chat.user_id)
+async def show_menu(event: Message | CallbackQuery, needs: Needs, language: Language) -> None:
     await show(event, menu_screen(language), menu_rows(language, needs.settings.products))
 
 
@@ -69,8 +63,8 @@ async def show_terms(message: Message, language: Language) -> None:
     await show(message, terms_screen(language), [[back(language)]])
 
 
-async def cancel(message: Message, needs: Needs, person: User, language: Language) -> None:
-    await expect_nothing(needs, person.id)
+async def cancel(message: Message, language: Language) -> None:
+    """The question is forgotten by now, as before every command."""
     await show(message, rich_text(language, "bot.canceled"), [[back(language)]])
 
 

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from aiogram import Bot, F, Router
+from aiogram.enums import ContentType
 from aiogram.types import CallbackQuery, Message, Update
 from aiogram.utils.callback_answer import CallbackAnswer
 
+from hamyon.kit.limits import Denied
 from hamyon.kit.texts import Language, rich_text, text
 from hamyon.surfaces.bot.draft import Draft
-from hamyon.surfaces.bot.filters import Expecting
-from hamyon.surfaces.bot.memory import expect_nothing
+from hamyon.surfaces.bot.flows.topup import show_ways
+from hamyon.surfaces.bot.memory import PATIENCE
 from hamyon.surfaces.bot.pictures import drafts, ended
-from hamyon.surfaces.bot.pictures.callbacks import Choose, Create, Show, View, meant
+from hamyon.surfaces.bot.pictures.callbacks import Choose, Create, Shop, Show, View, meant
 from hamyon.surfaces.bot.pictures.offers import offer
 from hamyon.surfaces.bot.pictures.ordering import Destination
 from hamyon.surfaces.bot.pictures.panel import Screen, models_screen, panel, values_screen
@@ -27,27 +29,47 @@ from hamyon.surfaces.bot.pictures.presses import (
     thread_of,
 )
 from hamyon.surfaces.bot.pictures.references import picture_in, pictures_of, upload
-from hamyon.surfaces.bot.pictures.types import PROMPT_MAX, WISH, Offer
+from hamyon.surfaces.bot.pictures.types import PROMPT_MAX, Offer
 from hamyon.surfaces.bot.screens import show as show_screen
 from hamyon.surfaces.bot.store import drafts as store
-from hamyon.surfaces.bot.types import Chat, Needs
+from hamyon.surfaces.bot.types import TOLD_LIMIT, Chat, Needs
 
 WORDS = F.text & ~F.text.startswith("/")
-OTHER_THINGS = (
-    F.video | F.animation | F.sticker | F.voice | F.audio | F.video_note | F.document | F.story
+OTHER_THINGS = frozenset(
+    {
+        ContentType.UNKNOWN,
+        ContentType.ANIMATION,
+        ContentType.AUDIO,
+        ContentType.CHECKLIST,
+        ContentType.CONTACT,
+        ContentType.DICE,
+        ContentType.DOCUMENT,
+        ContentType.GAME,
+        ContentType.LIVE_PHOTO,
+        ContentType.LOCATION,
+        ContentType.PAID_MEDIA,
+        ContentType.POLL,
+        ContentType.STICKER,
+        ContentType.STORY,
+        ContentType.VENUE,
+        ContentType.VIDEO,
+        ContentType.VIDEO_NOTE,
+        ContentType.VOICE,
+    }
 )
+"""What people send beside words and pictures; what Telegram itself reports is not among them."""
 
 
 def create_router() -> Router:
     router = Router(name="pictures")
-    router.message.register(take_wish, Expecting(WISH), WORDS)
     router.message.register(take_words, WORDS)
     router.message.register(take_album_picture, F.media_group_id, picture_in)
     router.message.register(take_picture, picture_in)
-    router.message.register(refuse_thing, OTHER_THINGS)
+    router.message.register(refuse_thing, F.content_type.in_(OTHER_THINGS))
     router.callback_query.register(turn, Show.filter())
     router.callback_query.register(choose, Choose.filter())
     router.callback_query.register(create, Create.filter())
+    router.callback_query.register(show_shop, Shop.filter())
     return router
 
 
@@ -57,11 +79,14 @@ def create_router() -> Router:
 async def take_words(
     message: Message, needs: Needs, bot: Bot, chat: Chat, language: Language, event_update: Update
 ) -> None:
-    """A wish in words; a picture that it replies to is its reference."""
+    """A wish in words: for the pictures that wait for it, else for a new one.
+
+    A picture that it replies to is its reference.
+    """
     prompt = prompt_of(message.text)
     if len(prompt) > PROMPT_MAX:
         await _refuse_length(message, language)
-    elif prompt:
+    elif prompt and not await _worded(needs, bot, chat, message, language, prompt):
         await _begin(needs, bot, chat, message, language, event_update, prompt)
 
 
@@ -79,43 +104,53 @@ async def take_picture(
 async def take_album_picture(
     message: Message, needs: Needs, bot: Bot, chat: Chat, language: Language
 ) -> None:
-    """Each picture of an album is a message of its own; all of them make one draft."""
-    prompt = prompt_of(message.caption)[:PROMPT_MAX]
+    """Each picture of an album is a message of its own; all of them make one draft.
+
+    A caption that is too long is refused by name, and its pictures wait for a shorter one.
+    """
+    prompt = prompt_of(message.caption)
+    if len(prompt) > PROMPT_MAX:
+        await _refuse_length(message, language)
+        prompt = ""
     draft: Draft | None = None
     for upload_id in await _uploads(needs, bot, chat, message):
-        draft = await drafts.join_album(needs, chat, message, prompt=prompt, upload_id=upload_id)
+        draft = await drafts.join_album(
+            needs, bot, chat, message, prompt=prompt, upload_id=upload_id
+        )
     if draft is not None and draft.order_id is None:
         thread_id = thread_of(message)
         await drafts.show_album(needs, bot, draft, message, language, thread_id=thread_id)
         await drafts.ask_for_wish(needs, chat, draft)
 
 
-async def take_wish(
-    message: Message, needs: Needs, bot: Bot, chat: Chat, language: Language, event_update: Update
-) -> None:
-    """The words that pictures waited for: their panel moves below them."""
-    prompt = prompt_of(message.text)
-    draft_id = chat.facts.get("draft")
-    if len(prompt) > PROMPT_MAX:
-        await _refuse_length(message, language)
-        return
-    draft = None
-    if isinstance(draft_id, int) and prompt:
-        draft = await store.set_prompt(
-            needs.pool, draft_id, chat.user_id, prompt, message.message_id
-        )
+async def refuse_thing(message: Message, needs: Needs, language: Language) -> None:
+    """Say what can be used; once for an album, whose parts come as messages of their own."""
+    if message.media_group_id is not None:
+        decision = await needs.limiter.check(TOLD_LIMIT, f"album:{message.media_group_id}")
+        if isinstance(decision, Denied):
+            return
+    await show_screen(message, rich_text(language, "picture.not_a_picture"))
+
+
+async def _worded(
+    needs: Needs, bot: Bot, chat: Chat, message: Message, language: Language, prompt: str
+) -> bool:
+    """Whether pictures waited for these words: their panel moves below them then."""
+    draft = await store.take_words(
+        needs.pool,
+        bot_id=bot.id,
+        user_id=chat.user_id,
+        prompt=prompt,
+        message_id=message.message_id,
+        within=PATIENCE,
+    )
     if draft is None:
-        await expect_nothing(needs, chat.user_id)
-        await take_words(message, needs, bot, chat, language, event_update)
-        return
+        return False
     for upload_id in await _uploads(needs, bot, chat, message):
         draft = await store.add_picture(needs.pool, draft.id, upload_id, prompt) or draft
-    await drafts.show_below(needs, bot, draft, language, thread_id=thread_of(message))
-    await drafts.ask_for_wish(needs, chat, draft)
-
-
-async def refuse_thing(message: Message, language: Language) -> None:
-    await show_screen(message, rich_text(language, "picture.not_a_picture"))
+    if draft.order_id is None:
+        await drafts.show_below(needs, bot, draft, language, thread_id=thread_of(message))
+    return True
 
 
 async def _begin(
@@ -129,6 +164,7 @@ async def _begin(
 ) -> None:
     draft = await drafts.begin(
         needs,
+        bot,
         chat,
         message,
         key=f"update:{update.update_id}",
@@ -252,3 +288,9 @@ async def create(
             needs, bot, chat, draft, destination, language, shown_amount=shown_amount
         )
         say(callback_answer, said_of(language, ordered))
+
+
+async def show_shop(query: CallbackQuery, needs: Needs, language: Language) -> None:
+    """How to get more credits, below the panel: it stays for when they are there."""
+    below = query.message if isinstance(query.message, Message) else query
+    await show_ways(below, needs, language)

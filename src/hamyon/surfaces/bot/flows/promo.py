@@ -18,7 +18,7 @@ from hamyon.rewards import service as rewards
 from hamyon.rewards.errors import PromoCodeNotApplicable, PromoCodeNotFound, PromoTriesExhausted
 from hamyon.rewards.types import Redeemed, Redemption
 from hamyon.surfaces.bot.filters import Expecting
-from hamyon.surfaces.bot.memory import expect, expect_nothing
+from hamyon.surfaces.bot.memory import expect, expect_nothing, remember_choices
 from hamyon.surfaces.bot.phrases import amount, wait
 from hamyon.surfaces.bot.places import Place, back, door, going
 from hamyon.surfaces.bot.screens import show
@@ -26,8 +26,11 @@ from hamyon.surfaces.bot.types import Chat, Needs
 from hamyon.users.types import User
 
 CODE: Final = "promo_code"
-WRONG: Final = "wrong"
-"""Among the question's facts: the message that was counted as a wrong try last."""
+WRONG: Final = "promo_wrong"
+"""Among what is remembered of the chat: the message that was counted as a wrong try last."""
+CODE_LENGTH_MAX: Final = 64
+CODE_WORDS_MAX: Final = 3
+"""What is longer is a wish, or anything else, but no code."""
 CALLER: Final = "bot"
 
 
@@ -82,17 +85,27 @@ async def _redeem(
 
     A wrong code counts once, also when its message is handled again because the answer was lost.
     """
+    if not may_be_code(typed):
+        await expect(needs, chat.user_id, CODE)
+        await show(message, rich_text(language, "people.promo.no_code"), [[back(language)]])
+        return
     outcome: Redeemed | HamyonError = PromoCodeNotFound()
-    if chat.facts.get(WRONG) != key:
+    if chat.choices.get(WRONG) != key:
         outcome = await redeemed(needs, chat.user_id, typed, key)
     if isinstance(outcome, Redeemed):
         await show(message, redeemed_screen(language, outcome), _rows(language))
     else:
-        wrong = {WRONG: key} if isinstance(outcome, PromoCodeNotFound) else {}
-        await expect(needs, chat.user_id, CODE, wrong)
+        if isinstance(outcome, PromoCodeNotFound):
+            await remember_choices(needs, chat.user_id, {WRONG: key})
+        await expect(needs, chat.user_id, CODE)
         await show(message, refused_screen(language, outcome), [[back(language)]])
     if isinstance(outcome, Redeemed | PromoTriesExhausted):
         await expect_nothing(needs, chat.user_id)
+
+
+def may_be_code(typed: str) -> bool:
+    """Whether somebody may have meant a code at all."""
+    return len(typed) <= CODE_LENGTH_MAX and len(typed.split()) <= CODE_WORDS_MAX
 
 
 async def redeemed(needs: Needs, user_id: int, typed: str, key: str) -> Redeemed | HamyonError:

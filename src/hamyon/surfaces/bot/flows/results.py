@@ -8,7 +8,7 @@ from aiogram.types import CallbackQuery, Message
 from aiogram.utils.callback_answer import CallbackAnswer
 
 from hamyon.kit.texts import Language, rich_text, text
-from hamyon.messages.types import Button, Target
+from hamyon.messages.types import Button
 from hamyon.orders.service import decide, read
 from hamyon.orders.service.read import OrderView
 from hamyon.orders.types import OrderState
@@ -22,13 +22,10 @@ from hamyon.surfaces.bot.pictures.presses import (
     message_of,
     own_order,
     refusals_said,
-    said_of,
     say,
     thread_of,
 )
-from hamyon.surfaces.bot.pictures.results import draft_of
 from hamyon.surfaces.bot.screens import show as show_screen
-from hamyon.surfaces.bot.store import drafts as store
 from hamyon.surfaces.bot.types import Chat, Needs
 
 HISTORY_LENGTH = 8
@@ -39,8 +36,7 @@ def create_router() -> Router:
     router.message.register(show_history, Command("history"))
     router.callback_query.register(show_history, History.filter())
     router.callback_query.register(stop, Stop.filter())
-    router.callback_query.register(again, Ended.filter(F.act == Act.AGAIN))
-    router.callback_query.register(change, Ended.filter(F.act == Act.CHANGE))
+    router.callback_query.register(again, Ended.filter(F.act.in_({Act.AGAIN, Act.CHANGE})))
     router.callback_query.register(use_as_reference, Ended.filter(F.act == Act.REFERENCE))
     router.callback_query.register(send, Ended.filter(F.act == Act.SEND))
     return router
@@ -71,28 +67,14 @@ async def again(
     language: Language,
     callback_answer: CallbackAnswer,
 ) -> None:
-    """One press is one more order, at today's price."""
-    key, thread_id = f"again:{query.id}", thread_of(query.message)
+    """A panel with the same wish, values and references, at today's price.
+
+    Nothing is ordered by this press: whoever taps twice has one panel, and has seen the price.
+    """
     with refusals_said(callback_answer, language):
         order = await own_order(needs, callback_data.order, chat)
-        ordered = await ended.again(needs, bot, chat, order, language, key=key, thread_id=thread_id)
-        say(callback_answer, said_of(language, ordered))
-
-
-async def change(
-    query: CallbackQuery,
-    callback_data: Ended,
-    needs: Needs,
-    bot: Bot,
-    chat: Chat,
-    language: Language,
-    callback_answer: CallbackAnswer,
-) -> None:
-    """A new panel with the same wish, values and references."""
-    with refusals_said(callback_answer, language):
-        order = await own_order(needs, callback_data.order, chat)
-        draft = await store.begin(needs.pool, draft_of(order, key=f"change:{query.id}"))
-        await drafts.show(needs, bot, draft, language, thread_id=thread_of(query.message))
+        draft = await ended.reopen(needs, bot, order, key=_button(query, callback_data))
+        await drafts.show_below(needs, bot, draft, language, thread_id=thread_of(query.message))
 
 
 async def use_as_reference(
@@ -107,9 +89,15 @@ async def use_as_reference(
     """The pictures go into a new draft, which asks for the wish."""
     with refusals_said(callback_answer, language):
         order = await own_order(needs, callback_data.order, chat)
-        draft = await ended.as_reference(needs, chat, order, key=f"reference:{query.id}")
-        await drafts.show(needs, bot, draft, language, thread_id=thread_of(query.message))
+        key = _button(query, callback_data)
+        draft = await ended.as_reference(needs, bot, chat, order, key=key)
+        await drafts.show_below(needs, bot, draft, language, thread_id=thread_of(query.message))
         await drafts.ask_for_wish(needs, chat, draft)
+
+
+def _button(query: CallbackQuery, pressed: Ended) -> str:
+    """The button of a message, whatever press of it this is."""
+    return f"ended:{pressed.act}:{pressed.order}:{message_of(query)}"
 
 
 async def show_history(
@@ -140,13 +128,14 @@ async def send(
     query: CallbackQuery,
     callback_data: Ended,
     needs: Needs,
+    bot: Bot,
     chat: Chat,
     language: Language,
     callback_answer: CallbackAnswer,
 ) -> None:
     """Bring pictures again, out of our storage."""
-    target = Target(chat.user_id, topic_id=thread_of(query.message))
+    key, thread_id = f"again:{bot.id}:{query.id}", thread_of(query.message)
     with refusals_said(callback_answer, language):
         order = await own_order(needs, callback_data.order, chat)
-        if not await ended.send_again(needs, order, language, target):
-            say(callback_answer, text(language, "picture.not_sent"), alert=True)
+        await ended.send_again(needs, order, thread_id=thread_id, key=key)
+        say(callback_answer, text(language, "picture.sending"))

@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import Final
 
 from aiogram import Bot, F, Router
-from aiogram.dispatcher.event.bases import SkipHandler
 from aiogram.filters import Command, Filter
 from aiogram.types import BufferedInputFile, CallbackQuery, Message, Update
 
@@ -54,13 +53,11 @@ TYPED: Final = ~F.text.startswith("/")
 def create_router() -> Router:
     router = guard(Router(name="support"))
     messages, presses = router.message, router.callback_query
-    messages.register(leave, F.text.startswith("/"))
     messages.register(list_threads, Command("support"), Operates(), flags=least(Role.SUPPORT))
     messages.register(open_talk, Command("support"))
-    messages.register(answer, F.text, TYPED, Operates(), ToMark(), flags=least(Role.SUPPORT))
-    messages.register(
-        answer, F.text, TYPED, Operates(), Expecting(ANSWER), flags=least(Role.SUPPORT)
-    )
+    for to_answer in (ToMark(), Expecting(ANSWER)):
+        # Whether he operates is asked last: the texts of plain people cost no query.
+        messages.register(answer, F.text, TYPED, to_answer, Operates(), flags=least(Role.SUPPORT))
     messages.register(take, TYPED, Expecting(TALK))
     presses.register(open_talk, Support.filter(F.act == "open"))
     presses.register(done, Support.filter(F.act == "done"))
@@ -89,13 +86,6 @@ class ToMark(Filter):
 
 
 # --- people ---------------------------------------------------------------------------------------
-
-
-async def leave(message: Message, needs: Needs, person: User, chat: Chat) -> None:
-    """Any command ends the talk; then it is handled as it always is."""
-    if chat.expecting in {TALK, ANSWER}:
-        await expect_nothing(needs, person.id)
-    raise SkipHandler
 
 
 async def open_talk(
@@ -284,10 +274,11 @@ async def answer(
             connection, ThreadId(thread_id), text=message.text or "", acting=desk.acting, key=key
         ),
     )
-    if marked is None:
-        await expect_nothing(needs, person.id)
     facts = await _facts(needs, thread_id)
     await show(message, rich_text(language, "support.replied", facts))
+    if marked is None:
+        # Last: when it could not be said, the same words come again, and the key does the rest.
+        await expect_nothing(needs, person.id)
 
 
 async def ask_close(

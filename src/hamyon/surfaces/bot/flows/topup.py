@@ -42,8 +42,8 @@ PRODUCT_OF: Final[Mapping[Asset, str]] = {
 }
 """What each asset is spent on: it is sold where that is mounted."""
 BUTTONS_MAX: Final = 30
-_NUMBER: Final = re.compile(r"[0-9]{1,12}")
-_BETWEEN_DIGITS: Final = re.compile(r"(?<=[0-9])[\s,.'_](?=[0-9]{3})")
+_NUMBER: Final = re.compile(r"[0-9]{1,12}|[0-9]{1,3}(?:[ \u00a0\u202f,][0-9]{3}){1,3}")
+"""With its thousands apart as the bot itself writes them, in any language."""
 
 
 class BuyStars(CallbackData, prefix="stars"):
@@ -151,10 +151,13 @@ async def buy_package(
 
 
 def stars_of(said: str) -> int | None:
-    """The whole number that somebody wrote, thousands apart or not; None for anything else."""
-    bare = _BETWEEN_DIGITS.sub("", said.strip())
-    found = _NUMBER.findall(bare)
-    return int(found[0]) if len(found) == 1 and "-" not in bare else None
+    """A whole number alone, its thousands apart or not; None for anything else.
+
+    A number in a sentence is none: who writes of a castle 100 years old wishes for a picture.
+    """
+    if _NUMBER.fullmatch(said.strip()) is None:
+        return None
+    return int(re.sub(r"\D", "", said))
 
 
 def mark_of(package_key: str) -> str:

@@ -48,6 +48,10 @@ class Create(CallbackData, prefix="pn"):
     amount: int
 
 
+class Shop(CallbackData, prefix="pm"):
+    """Show how to get more credits, below the panel, which stays."""
+
+
 class Stop(CallbackData, prefix="px"):
     """Cancel an order."""
 

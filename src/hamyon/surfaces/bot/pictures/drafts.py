@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -17,10 +18,9 @@ from hamyon.kit.errors import HamyonError
 from hamyon.kit.texts import Language, text
 from hamyon.messages.types import Edit, Target
 from hamyon.surfaces.bot.draft import Draft, NewDraft
-from hamyon.surfaces.bot.memory import expect, expect_nothing
+from hamyon.surfaces.bot.memory import expect_nothing
 from hamyon.surfaces.bot.pictures.offers import offer, usual_model, usual_options
 from hamyon.surfaces.bot.pictures.panel import Screen, panel
-from hamyon.surfaces.bot.pictures.types import WISH
 from hamyon.surfaces.bot.screens import markup
 from hamyon.surfaces.bot.store import drafts as store
 from hamyon.surfaces.bot.types import Chat, Needs
@@ -34,6 +34,7 @@ ALBUM_PAUSE: Final = timedelta(seconds=1)
 
 async def begin(
     needs: Needs,
+    bot: Bot,
     chat: Chat,
     message: Message,
     *,
@@ -43,6 +44,7 @@ async def begin(
 ) -> Draft:
     """The draft of a message, with what its person ordered last."""
     new = NewDraft(
+        bot_id=bot.id,
         user_id=chat.user_id,
         chat_id=message.chat.id,
         model_key=await usual_model(needs, chat),
@@ -56,21 +58,32 @@ async def begin(
     return await store.begin(needs.pool, new)
 
 
+async def begin_unordered(needs: Needs, new: NewDraft) -> Draft:
+    """The draft that an act began, however often it is done; behind its order a further one."""
+    while True:
+        draft = await store.begin(needs.pool, new)
+        if draft.order_id is None:
+            return draft
+        new = replace(new, key=f"after:{draft.id}")
+
+
 async def join_album(
-    needs: Needs, chat: Chat, message: Message, *, prompt: str, upload_id: UUID
+    needs: Needs, bot: Bot, chat: Chat, message: Message, *, prompt: str, upload_id: UUID
 ) -> Draft:
     """The draft of the album that a photo belongs to, with this photo in it.
 
     The album's name is the key: two of its photos that are taken by two processes at once begin
     one draft. What comes after the draft was ordered begins another one, and is not lost.
     """
-    key = f"album:{chat.user_id}:{message.media_group_id}"
+    key = f"album:{message.media_group_id}"
     while True:
-        draft = await begin(needs, chat, message, key=key, prompt=prompt, upload_ids=[upload_id])
+        draft = await begin(
+            needs, bot, chat, message, key=key, prompt=prompt, upload_ids=[upload_id]
+        )
         joined = await store.add_picture(needs.pool, draft.id, upload_id, prompt)
         if joined is not None or upload_id in draft.upload_ids:
             return joined or draft
-        key = f"album:{draft.id}"
+        key = f"after:{draft.id}"
 
 
 async def show(
@@ -171,10 +184,8 @@ async def take_away(bot: Bot, chat_id: int, message_id: int) -> None:
 
 
 async def ask_for_wish(needs: Needs, chat: Chat, draft: Draft) -> None:
-    """Pictures without words wait for words; the words of an album may come behind its photos."""
-    if not draft.prompt:
-        await expect(needs, chat.user_id, WISH, {"draft": draft.id})
-    elif chat.expecting == WISH and chat.facts.get("draft") == draft.id:
+    """A panel without words asks for them, and no question from before gets them instead."""
+    if not draft.prompt and chat.expecting is not None:
         await expect_nothing(needs, chat.user_id)
 
 

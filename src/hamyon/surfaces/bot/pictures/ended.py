@@ -2,49 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 from aiogram import Bot
 
+from hamyon.kit.db import transaction
 from hamyon.kit.errors import HamyonError, Unavailable
 from hamyon.kit.storage import NoSuchFile
-from hamyon.kit.texts import Language, rich_text
+from hamyon.kit.texts import Language
 from hamyon.media.errors import UploadNotFound
-from hamyon.messages.types import Outgoing, Sent, Target
+from hamyon.notices import service as notices
+from hamyon.notices.types import Notice
+from hamyon.orders.errors import OrderNotFound
 from hamyon.orders.service import read
-from hamyon.orders.types import Order
-from hamyon.surfaces.bot.draft import REFERENCES_MAX, Draft, NewDraft
+from hamyon.orders.types import Order, OrderState
+from hamyon.products.images.rules import ImagesRules
+from hamyon.surfaces.bot.draft import REFERENCES_MAX, Draft
 from hamyon.surfaces.bot.pictures import drafts, status
-from hamyon.surfaces.bot.pictures.letters import PictureLetters
+from hamyon.surfaces.bot.pictures.letters import COMPLETED
 from hamyon.surfaces.bot.pictures.ordering import Destination, Ordered, order
-from hamyon.surfaces.bot.pictures.panel import Screen
 from hamyon.surfaces.bot.pictures.references import keep
 from hamyon.surfaces.bot.pictures.results import draft_of, outputs_of
-from hamyon.surfaces.bot.store import drafts as store
 from hamyon.surfaces.bot.types import Chat, Needs
 
 
-async def again(
-    needs: Needs,
-    bot: Bot,
-    chat: Chat,
-    earlier: Order,
-    language: Language,
-    *,
-    key: str,
-    thread_id: int | None,
-) -> Ordered:
-    """One more order with the same input, at today's price; ``key`` names the press.
+async def reopen(needs: Needs, bot: Bot, earlier: Order, *, key: str) -> Draft:
+    """A draft with the same input, for a panel with today's price; ``key`` names the button.
 
-    What is refused is raised, and leaves a panel, on which it can be put right.
+    A button that is pressed twice has one draft until that is ordered.
     """
-    draft = await store.begin(needs.pool, draft_of(earlier, key=key))
-    message_id = draft.panel_message_id
-    if message_id is None:
-        starting = Screen(rich_text(language, "picture.starting"), [])
-        message_id = await drafts.send(needs, bot, draft, starting, thread_id=thread_id)
-    destination = Destination(draft.chat_id, message_id, draft.prompt_message_id, thread_id)
-    return await order_and_show(needs, bot, chat, draft, destination, language, shown_amount=None)
+    return await drafts.begin_unordered(needs, draft_of(earlier, bot_id=bot.id, key=key))
 
 
 async def order_and_show(
@@ -55,7 +42,7 @@ async def order_and_show(
     destination: Destination,
     language: Language,
     *,
-    shown_amount: int | None,
+    shown_amount: int,
 ) -> Ordered:
     """Order, and put the status in the panel's place. Raises what is refused, and keeps the panel
     with the word why."""
@@ -73,39 +60,33 @@ async def order_and_show(
     return ordered
 
 
-async def as_reference(needs: Needs, chat: Chat, earlier: Order, *, key: str) -> Draft:
+async def as_reference(needs: Needs, bot: Bot, chat: Chat, earlier: Order, *, key: str) -> Draft:
     """The order's pictures become references of a new wish.
 
     Raises UploadNotFound when they are not kept any more, and what uploading refuses.
     """
     view = await read.view(needs.pool, earlier)
-    outputs = outputs_of(view.jobs)[:REFERENCES_MAX]
+    outputs = outputs_of(view.jobs)[: REFERENCES_MAX + 1]
     try:
         contents = [await needs.storage.get(output.path) for output in outputs]
     except NoSuchFile as gone:
         raise UploadNotFound(upload_id=str(gone)) from gone
     uploads = await keep(needs, chat.user_id, contents)
-    like = draft_of(earlier, key=key)
-    new = NewDraft(
-        user_id=chat.user_id,
-        chat_id=like.chat_id,
-        model_key=like.model_key,
-        key=key,
-        options=like.options,
-        upload_ids=list(dict.fromkeys(upload.id for upload in uploads)),
-        prompt_message_id=like.prompt_message_id,
-    )
-    return await store.begin(needs.pool, new)
+    kept = list(dict.fromkeys(upload.id for upload in uploads))
+    like = draft_of(earlier, bot_id=bot.id, key=key)
+    return await drafts.begin_unordered(needs, replace(like, prompt="", upload_ids=kept))
 
 
-async def send_again(needs: Needs, earlier: Order, language: Language, target: Target) -> bool:
-    """The pictures once more, out of our storage. Whether all of them arrived."""
-    sender = needs.senders.get("telegram")
-    if sender is None:
-        return False
-    letters = PictureLetters(needs.pool, needs.storage, needs.catalog)
-    sent: Sequence[Outgoing] = await letters.again(language, earlier)
-    for message in sent:
-        if not isinstance(await sender.send(target, message), Sent):
-            return False
-    return True
+async def send_again(needs: Needs, earlier: Order, *, thread_id: int | None, key: str) -> None:
+    """Bring the pictures once more, out of our storage; ``key`` names the press.
+
+    They come as they came the first time: each message is written down when it arrived, so what
+    is slow is not sent from the beginning again. Raises OrderNotFound when there are none.
+    """
+    if earlier.state is not OrderState.COMPLETED:
+        raise OrderNotFound
+    here = {"chat_id": earlier.user_id, "message_thread_id": thread_id}
+    facts = {**ImagesRules().delivery(earlier), "deliver": here}
+    async with transaction(needs.pool) as connection:
+        await notices.tell(connection, Notice(key, COMPLETED, facts, earlier.user_id))
+    needs.waker.wake()

@@ -89,16 +89,6 @@ class PictureLetters:
             sent = [*sent, Removal(told.status_message_id)]
         return Letter(told.target, sent)
 
-    async def again(self, language: Language, order: Order) -> Sequence[Outgoing]:
-        """The pictures of an order that ended once, for somebody who wants to see them again."""
-        told = Told(
-            order_id=order.id,
-            charged=order.charged or 0,
-            is_trial=order.trial,
-            chat_id=order.user_id,
-        )
-        return await self._completed(language, told, order)
-
     async def _completed(self, language: Language, told: Told, order: Order) -> Sequence[Outgoing]:
         view = await read.view(self._pool, order)
         outputs = outputs_of(view.jobs)

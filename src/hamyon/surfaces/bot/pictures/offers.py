@@ -8,7 +8,6 @@ from hamyon.catalog import service as catalog
 from hamyon.catalog.types import Model, ModelForSale
 from hamyon.products.images import service as images
 from hamyon.products.images.types import PRODUCT, Submit
-from hamyon.rewards import service as rewards
 from hamyon.surfaces.bot.draft import Draft
 from hamyon.surfaces.bot.pictures.types import Cost, Offer, Priced
 from hamyon.surfaces.bot.types import Chat, Needs
@@ -17,7 +16,7 @@ from hamyon.surfaces.bot.types import Chat, Needs
 async def offer(needs: Needs, draft: Draft) -> Offer:
     """Look at the catalogue, the trial and the wallet."""
     sales = await models(needs)
-    count = len(draft.upload_ids)
+    count = len(draft.references)
     choices = [
         Priced(sale.model, sale.price.asset, _amount(sale, draft, count))
         for sale in sales
@@ -33,10 +32,8 @@ async def offer(needs: Needs, draft: Draft) -> Offer:
 
 
 async def _cost(needs: Needs, draft: Draft, options: Mapping[str, str]) -> Cost:
-    quote, is_free, balance_after = await images.price(needs, wish(draft, options))
-    limit = needs.settings.trial_generations_limit
-    trial = await rewards.trial(needs.pool, draft.user_id, PRODUCT, limit=limit)
-    return Cost(quote.asset, quote.amount, is_free, trial.remaining, balance_after)
+    due = await images.due(needs, wish(draft, options))
+    return Cost(due.asset, due.price, due.is_free, due.trials_left, due.balance_after)
 
 
 async def models(needs: Needs) -> Sequence[ModelForSale]:
@@ -62,7 +59,7 @@ def wish(
         model=draft.model_key,
         prompt=draft.prompt,
         options=dict(options),
-        references=list(draft.upload_ids),
+        references=list(draft.references),
         use_trial=True,
         deliver=deliver,
     )

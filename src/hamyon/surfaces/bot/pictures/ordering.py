@@ -59,9 +59,9 @@ class Ordered:
 
 
 async def order(
-    needs: Needs, chat: Chat, draft: Draft, destination: Destination, *, shown_amount: int | None
+    needs: Needs, chat: Chat, draft: Draft, destination: Destination, *, shown_amount: int
 ) -> Ordered:
-    """Order the draft for the amount that its button showed; None: for today's price.
+    """Order the draft for the amount that its button showed; 0: by the trial, or not at all.
 
     The key is the draft's own: a press that comes again gets the order that it made. Raises
     PriceChanged when another amount is due now, and whatever ``images.submit`` refuses.
@@ -70,14 +70,13 @@ async def order(
         return await _known(needs, draft, draft.order_id)
     found = await offer(needs, draft)
     try:
-        if shown_amount is not None and _due(draft, found) != shown_amount:
+        if _due(draft, found) != shown_amount:
             raise PriceChanged
         submitted = await images.submit(
             needs,
             replace(
                 wish(draft, found.options, destination.deliver()),
-                # What is free now is free by the trial, whatever its price.
-                expected_amount=shown_amount or None,
+                expected_amount=shown_amount,
             ),
             Key(caller=CALLER, key=f"draft:{draft.id}:{draft.attempt}"),
         )
@@ -95,7 +94,7 @@ def _due(draft: Draft, found: Offer) -> int:
         raise ModelNotFound(model=draft.model_key)
     if found.cost is None:
         limit = found.sale.model.max_references
-        raise TooManyReferences(limit=limit, given=len(draft.upload_ids))
+        raise TooManyReferences(limit=limit, given=len(draft.references))
     return found.cost.due
 
 

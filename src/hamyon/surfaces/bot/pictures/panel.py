@@ -10,12 +10,11 @@ from typing import Final
 from hamyon.catalog.types import OPTION_NAMES, Model
 from hamyon.kit.texts import Language, rich_text, text
 from hamyon.messages.types import Button, Keyboard
-from hamyon.surfaces.bot.draft import Draft
+from hamyon.surfaces.bot.draft import REFERENCES_MAX, Draft
 from hamyon.surfaces.bot.phrases import amount, paragraphs
-from hamyon.surfaces.bot.pictures.callbacks import Choose, Create, Show, View, fingerprint
+from hamyon.surfaces.bot.pictures.callbacks import Choose, Create, Shop, Show, View, fingerprint
 from hamyon.surfaces.bot.pictures.lengths import LABEL_MAX, cut
 from hamyon.surfaces.bot.pictures.types import Cost, Offer, Priced
-from hamyon.surfaces.bot.places import Place, door
 
 PAGE: Final = 12
 ROW: Final = 3
@@ -96,8 +95,11 @@ def _choice(language: Language, draft: Draft, offer: Offer) -> str:
         for name, value in offer.options.items():
             option = cut(option_label(language, name), NAME_MAX)
             lines.append(escape(f"▫️ {option}: {value}", quote=False))
-    if count := len(draft.upload_ids):
+    if count := len(draft.references):
         lines.append(rich_text(language, "picture.line_references", {"count": count}))
+    if len(draft.upload_ids) > count:
+        facts = {"limit": REFERENCES_MAX}
+        lines.append(rich_text(language, "picture.references_cut", facts))
     return "\n".join(lines)
 
 
@@ -142,9 +144,13 @@ def _front_rows(language: Language, draft: Draft, offer: Offer) -> Keyboard:
 
 
 def _last_row(language: Language, draft: Draft, cost: Cost) -> list[Sequence[Button]]:
-    """The button that orders; or the one that leads to more credits."""
+    """The button that orders; or the one that leads to more credits, and back with them."""
     if not cost.is_enough:
-        return [[door(language, Place.TOPUP)]]
+        look = Show(draft=draft.id, view=View.MAIN).pack()
+        return [
+            [Button(text(language, "people.doors.button_topup"), data=Shop().pack())],
+            [Button(text(language, "picture.button_refresh"), data=look)],
+        ]
     if not draft.prompt:
         return []
     facts = {"price": amount(language, cost.asset, cost.amount)}

@@ -115,13 +115,14 @@ def buttons(language: Language, order_id: UUID, acts: Sequence[Act]) -> list[lis
     return [shown[at : at + 2] for at in range(0, len(shown), 2)]
 
 
-def draft_of(order: Order, *, key: str) -> NewDraft:
+def draft_of(order: Order, *, bot_id: int, key: str) -> NewDraft:
     """The beginning of another picture with the same wish, values and references."""
     given = cast("Mapping[str, Any]", order.input)
     deliver = order.deliver or {}
     is_here = deliver.get("chat_id") == order.user_id
     reply_to = deliver.get("reply_to_message_id") if is_here else None
     return NewDraft(
+        bot_id=bot_id,
         user_id=order.user_id,
         chat_id=order.user_id,
         model_key=order.model_key,

@@ -8,8 +8,6 @@ from typing import Final
 
 from hamyon.catalog.types import Model, ModelForSale
 
-WISH: Final = "picture_wish"
-"""What the bot expects when it has pictures and no words; its facts name the ``draft``."""
 PROMPT_MAX: Final = 4000
 
 

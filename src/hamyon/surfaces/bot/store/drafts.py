@@ -17,7 +17,7 @@ _COLUMNS = """
 
 
 async def begin(connection: Connection | Pool, new: NewDraft) -> Draft:
-    """A new draft, or the one that this key began before, as it stands."""
+    """A new draft, or the one that this bot and person began with this key, as it stands."""
     row = await connection.fetchrow(
         f"""
         INSERT INTO bot_drafts AS known (user_id, chat_id, prompt_message_id, media_group_id,
@@ -34,7 +34,7 @@ async def begin(connection: Connection | Pool, new: NewDraft) -> Draft:
         list(new.upload_ids),
         new.model_key,
         dict(new.options),
-        new.key,
+        f"{_owner(new.bot_id, new.user_id)}{new.key}",
     )
     assert row is not None
     return _read(row)
@@ -85,25 +85,43 @@ async def add_picture(
         draft_id,
         upload_id,
         prompt,
-        REFERENCES_MAX,
+        REFERENCES_MAX + 1,
     )
     return None if row is None else _read(row)
 
 
-async def set_prompt(
-    connection: Connection | Pool, draft_id: int, user_id: int, prompt: str, message_id: int
+async def take_words(
+    connection: Connection | Pool,
+    *,
+    bot_id: int,
+    user_id: int,
+    prompt: str,
+    message_id: int,
+    within: timedelta,
 ) -> Draft | None:
-    """The wish of a person's draft, and the message that says it. None: it was ordered or left."""
+    """The draft whose wish a message says: the person's newest one with pictures and no words.
+
+    A message that comes again finds the draft that it was said for. None: no pictures wait for
+    words, or nobody has touched them for so long.
+    """
     row = await connection.fetchrow(
         f"""
         UPDATE bot_drafts SET prompt = $3, prompt_message_id = $4, updated_at = now()
-        WHERE id = $1 AND user_id = $2 AND order_id IS NULL
+        WHERE id = (
+            SELECT id FROM bot_drafts
+            WHERE user_id = $1 AND starts_with(key, $2) AND cardinality(upload_ids) > 0
+              AND updated_at > now() - $5::interval
+              AND (prompt = '' AND order_id IS NULL
+                   OR prompt = $3 AND prompt_message_id IS NOT DISTINCT FROM $4)
+            ORDER BY prompt = '', id DESC LIMIT 1
+        )
         RETURNING {_COLUMNS}
         """,  # noqa: S608
-        draft_id,
         user_id,
+        _owner(bot_id, user_id),
         prompt,
         message_id,
+        within,
     )
     return None if row is None else _read(row)
 
@@ -158,6 +176,11 @@ async def forget_drafts(connection: Connection | Pool, *, older_than: timedelta)
     await connection.execute(
         "DELETE FROM bot_drafts WHERE updated_at < now() - $1::interval", older_than
     )
+
+
+def _owner(bot_id: int, user_id: int) -> str:
+    """What the keys of a person's drafts with a bot begin with."""
+    return f"{bot_id}:{user_id}:"
 
 
 def _read(row: Record) -> Draft:

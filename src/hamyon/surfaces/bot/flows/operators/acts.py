@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
+from aiogram.dispatcher.event.bases import SkipHandler
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import CallbackQuery, Message
 
@@ -24,7 +25,7 @@ from hamyon.surfaces.admin.request import once
 from hamyon.surfaces.bot.flows.operators.amounts import read_amount
 from hamyon.surfaces.bot.flows.operators.desk import Desk, Shown
 from hamyon.surfaces.bot.flows.operators.errors import NothingPending
-from hamyon.surfaces.bot.memory import expect, expect_nothing
+from hamyon.surfaces.bot.memory import expect_nothing
 from hamyon.surfaces.bot.screens import show
 from hamyon.surfaces.bot.types import Chat
 
@@ -112,6 +113,9 @@ async def take_amount(message: Message, desk: Desk, acts: Acts, chat: Chat) -> N
     wish = wish_of(chat)
     act = acts[wish.act]
     desk.require(act.least)
+    if desk.is_asking(chat):
+        await _go_on(message, desk, act, wish)
+        return
     scale = await act.scale(desk, wish) if act.scale is not None else 0
     amount = read_amount(message.text or "", scale)
     if amount is None or (amount < 0 and Ask.SIGNED not in act.asks):
@@ -123,11 +127,16 @@ async def take_amount(message: Message, desk: Desk, acts: Acts, chat: Chat) -> N
 
 async def take_whole(event: CallbackQuery, desk: Desk, acts: Acts, chat: Chat, key: str) -> None:
     """The button that answers: all of it."""
-    if chat.expecting != AMOUNT or wish_of(chat).key != key:
+    if chat.expecting not in {AMOUNT, REASON} or wish_of(chat).key != key:
         raise NothingPending
     wish = wish_of(chat)
     act = acts[wish.act]
     desk.require(act.least)
+    if desk.is_asking(chat):
+        await _go_on(event, desk, act, wish)
+        return
+    if chat.expecting != AMOUNT:
+        raise NothingPending
     if Ask.PART not in act.asks:
         raise NothingPending
     await _go_on(event, desk, act, replace(wish, whole=True))
@@ -138,12 +147,25 @@ async def take_reason(message: Message, desk: Desk, acts: Acts, chat: Chat) -> N
     wish = wish_of(chat)
     act = acts[wish.act]
     desk.require(act.least)
+    if desk.is_asking(chat):
+        await _go_on(message, desk, act, wish)
+        return
     reason = (message.text or "").strip().replace("\x00", "")
     if not 0 < len(reason) <= REASON_MAX:
         hint = desk.say("ask.reason_length", limit=REASON_MAX)
         await show(message, hint, [[forget(desk)]])
         return
     await _go_on(message, desk, act, replace(wish, reason=reason))
+
+
+async def show_plan_again(message: Message, desk: Desk, acts: Acts, chat: Chat) -> None:
+    """The text that led to the plan came again. Any other text has nothing to do with it."""
+    if not desk.is_asking(chat):
+        raise SkipHandler
+    wish = wish_of(chat)
+    act = acts[wish.act]
+    desk.require(act.least)
+    await _go_on(message, desk, act, wish)
 
 
 async def _go_on(event: Message | CallbackQuery, desk: Desk, act: Act, wish: Wish) -> None:
@@ -170,7 +192,7 @@ async def _ask(
 
 
 async def _expect(desk: Desk, what: str, wish: Wish) -> None:
-    await expect(desk.needs, desk.person.id, what, asdict(wish))
+    await desk.expect(what, {"wish": asdict(wish)})
 
 
 def _whole(desk: Desk, wish: Wish) -> Button:
@@ -184,7 +206,7 @@ def forget(desk: Desk) -> Button:
 
 def wish_of(chat: Chat) -> Wish:
     """The pending act of a chat."""
-    return Wish(**chat.facts)  # type: ignore[arg-type]  # as ``_expect`` wrote it
+    return Wish(**chat.facts["wish"])  # type: ignore[arg-type]  # as ``_expect`` wrote it
 
 
 # --- doing ----------------------------------------------------------------------------------------

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from aiogram import F, Router
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import CallbackQuery, Message
+from pydantic import Field
 
 from hamyon.kit.web.permission import Role
 from hamyon.media import service as media
@@ -20,14 +21,19 @@ from hamyon.messages.types import ALBUM_MAX, Button, Sent, Target
 from hamyon.surfaces.bot.filters import Expecting, Operates
 from hamyon.surfaces.bot.flows.operators.access import least
 from hamyon.surfaces.bot.flows.operators.acts import begin
-from hamyon.surfaces.bot.flows.operators.desk import WORDS_MAX, Desk, Do, Screen, Shown
-from hamyon.surfaces.bot.flows.operators.drafts import TURNS, Draft
+from hamyon.surfaces.bot.flows.operators.desk import Desk, Do, Screen, Shown
+from hamyon.surfaces.bot.flows.operators.drafts import (
+    TURNS,
+    Draft,
+    content_lines,
+    criterion_words,
+)
 from hamyon.surfaces.bot.flows.operators.mailings import ACTS
-from hamyon.surfaces.bot.memory import expect
 from hamyon.surfaces.bot.phrases import number, paragraphs
 from hamyon.surfaces.bot.pictures.lengths import LABEL_MAX, cut
 from hamyon.surfaces.bot.pictures.references import picture_in, upload
 from hamyon.surfaces.bot.screens import show
+from hamyon.surfaces.bot.types import Chat
 
 CONTENT: Final = "operators.broadcast"
 """The next text or photo is what the broadcast says."""
@@ -40,9 +46,10 @@ TYPED: Final = ~F.text.startswith("/")
 
 
 class Turn(CallbackData, prefix="ob"):
-    """Chooses the next value of a criterion of the segment."""
+    """Chooses the value of a criterion that stands at ``to``; behind the last one, none."""
 
     criterion: str
+    to: Annotated[int, Field(ge=0)]
 
 
 class Compose(CallbackData, prefix="obc"):
@@ -58,9 +65,9 @@ def register(router: Router) -> None:
     """The handlers that only broadcasts need."""
     admin = least(Role.ADMIN)
     messages, presses = router.message, router.callback_query
-    messages.register(take_content, TYPED, Operates(), Expecting(CONTENT), flags=admin)
+    messages.register(take_content, TYPED, Expecting(CONTENT), Operates(), flags=admin)
     for what, handler in ((BUTTON, take_button), (SOURCE, take_source), (TIME, take_time)):
-        messages.register(handler, F.text, TYPED, Operates(), Expecting(what), flags=admin)
+        messages.register(handler, F.text, TYPED, Expecting(what), Operates(), flags=admin)
     presses.register(turn, Turn.filter(F.criterion.in_(TURNS)), flags=admin)
     presses.register(clear, Compose.filter(F.act == "clear"), flags=admin)
     presses.register(preview, Compose.filter(F.act == "preview"), flags=admin)
@@ -72,19 +79,12 @@ def register(router: Router) -> None:
 
 async def panel(desk: Desk, of: str) -> Shown:
     """The broadcast that is being put together, and how many people it would reach now."""
-    await expect(desk.needs, desk.person.id, CONTENT)
+    await desk.expect(CONTENT)
     draft = await Draft.of(desk)
     recipients = await segments.count(desk.needs.pool, draft.people, desk.needs.segment_sources)
     html = paragraphs(
         desk.say("broadcasts.compose"),
-        desk.say("broadcasts.line_text", text=cut(draft.text, WORDS_MAX) or "–"),
-        desk.say(
-            "broadcasts.line_parts",
-            photos=number(desk.language, len(draft.upload_ids)),
-            button=cut(f"{draft.button_text} → {draft.button_url}", WORDS_MAX)
-            if draft.button_url
-            else "–",
-        ),
+        *content_lines(desk, draft.content),
         desk.say("broadcasts.line_recipients", recipients=number(desk.language, recipients)),
     )
     return Shown(html, _panel_rows(desk, draft))
@@ -92,7 +92,11 @@ async def panel(desk: Desk, of: str) -> Shown:
 
 def _panel_rows(desk: Desk, draft: Draft) -> list[list[Button]]:
     turns = [
-        Button(_criterion(desk, draft, name), data=Turn(criterion=name).pack()) for name in TURNS
+        Button(
+            cut(criterion_words(desk, name, draft.segment.get(name)), LABEL_MAX),
+            data=Turn(criterion=name, to=draft.next_of(name)).pack(),
+        )
+        for name in TURNS
     ]
     turns.append(_compose(desk, "source", draft.segment.get("advertising_source")))
     return [
@@ -109,23 +113,6 @@ def _panel_rows(desk: Desk, draft: Draft) -> list[list[Button]]:
     ]
 
 
-def _criterion(desk: Desk, draft: Draft, name: str) -> str:
-    """The criterion with what is chosen of it."""
-    value = draft.segment.get(name)
-    match value:
-        case None:
-            chosen = desk.word("broadcasts.label_any")
-        case bool():
-            chosen = desk.word("broadcasts.label_yes" if value else "broadcasts.label_no")
-        case int():
-            chosen = desk.word("stats.button_days", count=value)
-        case str():
-            chosen = value
-        case _:
-            chosen = desk.word("broadcasts.label_yes")
-    return cut(f"{desk.word(f'broadcasts.button_{name}')}: {chosen}", LABEL_MAX)
-
-
 def _compose(desk: Desk, act: str, chosen: object = None) -> Button:
     label = desk.word(f"broadcasts.button_{act}")
     label = label if chosen is None else f"{label}: {chosen}"
@@ -138,7 +125,8 @@ async def _again(event: Message | CallbackQuery, desk: Desk) -> None:
 
 
 async def turn(query: CallbackQuery, desk: Desk, callback_data: Turn) -> None:
-    await (await Draft.of(desk)).turned(callback_data.criterion).keep(desk)
+    draft = await Draft.of(desk)
+    await draft.turned(callback_data.criterion, callback_data.to).keep(desk)
     await _again(query, desk)
 
 
@@ -148,7 +136,7 @@ async def clear(query: CallbackQuery, desk: Desk) -> None:
 
 
 async def ask(query: CallbackQuery, desk: Desk, callback_data: Compose) -> None:
-    await expect(desk.needs, desk.person.id, ASKED[callback_data.act])
+    await desk.expect(ASKED[callback_data.act])
     zone = str(desk.needs.settings.zone)
     html = desk.say(f"broadcasts.ask_{callback_data.act}", zone=zone)
     await show(query, html, [[desk.back("compose")]])
@@ -164,14 +152,17 @@ async def preview(query: CallbackQuery, desk: Desk) -> None:
     outcome = await sender.send(Target(desk.person.id), contents.message_of(draft.content, files))
     if not isinstance(outcome, Sent):
         raise PreviewFailed(problem=str(getattr(outcome, "reason", type(outcome).__name__)))
-    await expect(desk.needs, desk.person.id, CONTENT)
+    await desk.expect(CONTENT)
 
 
 # --- what is typed --------------------------------------------------------------------------------
 
 
-async def take_content(message: Message, desk: Desk) -> None:
+async def take_content(message: Message, desk: Desk, chat: Chat) -> None:
     """A text takes the place of the text; a photo is put to the others, its caption is the text."""
+    if desk.is_asking(chat):
+        await _again(message, desk)
+        return
     picture, text = picture_in(message), message.text or message.caption
     if picture is None and message.text is None:
         await show(message, desk.say("broadcasts.hint_content"), [[desk.back("compose")]])

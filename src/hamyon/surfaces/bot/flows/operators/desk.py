@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -13,10 +13,13 @@ from hamyon.kit.errors import PermissionDenied
 from hamyon.kit.texts import Language, Markup, rich_text, text
 from hamyon.kit.web.permission import Role
 from hamyon.messages.types import Button, Keyboard
+from hamyon.surfaces.bot.memory import expect
 from hamyon.surfaces.bot.pictures.lengths import LABEL_MAX, cut
-from hamyon.surfaces.bot.types import Needs
+from hamyon.surfaces.bot.types import Chat, Needs
 from hamyon.users.types import Acting, User
 
+ASKED_BY: Final = "asked_by"
+"""Among a question's facts: the update that asked it."""
 LIST_MAX: Final = 8
 """How many things a list shows, each with its button."""
 WORDS_MAX: Final = 300
@@ -55,6 +58,19 @@ class Desk:
     def may(self, least: Role) -> bool:
         """Whether his role is enough."""
         return self.acting.operator.role >= least
+
+    async def expect(self, what: str, facts: Mapping[str, object] | None = None) -> None:
+        """Ask him for ``what``. The update that asks answers nothing itself: see ``is_asking``."""
+        asked_by = {ASKED_BY: self.acting.request_id}
+        await expect(self.needs, self.person.id, what, {**(facts or {}), **asked_by})
+
+    def is_asking(self, chat: Chat) -> bool:
+        """Whether this very update asked what the chat expects.
+
+        Then it comes again because its question was lost on the way, and the text that it brings
+        was taken before.
+        """
+        return chat.facts.get(ASKED_BY) == self.acting.request_id
 
     def say(self, key: str, **facts: object) -> Markup:
         """HTML in his language; facts are escaped."""

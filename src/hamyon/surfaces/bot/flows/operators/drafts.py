@@ -17,8 +17,10 @@ from hamyon.kit.texts import LANGUAGES
 from hamyon.messages.service.segments import ACTIVE_DAYS, read_segment
 from hamyon.messages.types.broadcast import Content, ContentType, LinkButton
 from hamyon.messages.types.segment import Segment
-from hamyon.surfaces.bot.flows.operators.desk import Desk
+from hamyon.surfaces.bot.flows.operators.desk import WORDS_MAX, Desk
 from hamyon.surfaces.bot.memory import remember_choices
+from hamyon.surfaces.bot.phrases import amount, number
+from hamyon.surfaces.bot.pictures.lengths import cut
 from hamyon.surfaces.bot.store import chats
 
 KEY: Final = "broadcast"
@@ -32,7 +34,7 @@ TURNS: Final[Mapping[str, Sequence[object]]] = {
     "product": get_args(Product),
     "registered_days_max": (1, 7, 30),
 }
-"""What a press of a criterion's button chooses next; after the last value it asks nothing again."""
+"""What presses of a criterion's button choose, one after the other; after the last value, nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +87,58 @@ class Draft:
         """When it starts by itself."""
         return datetime.fromisoformat(self.schedule_at) if self.schedule_at else None
 
-    def turned(self, criterion: str) -> Self:
-        """With the criterion's next value, or without it after the last."""
+    def next_of(self, criterion: str) -> int:
+        """Where the criterion's next value stands; behind the last one, for none."""
         values = TURNS[criterion]
         chosen = self.segment.get(criterion)
-        at = values.index(chosen) + 1 if chosen in values else 0
-        return self.choosing(criterion, values[at] if at < len(values) else None)
+        return values.index(chosen) + 1 if chosen in values else 0
+
+    def turned(self, criterion: str, to: int) -> Self:
+        """With the criterion's value that stands there, or without it behind the last."""
+        values = TURNS[criterion]
+        return self.choosing(criterion, values[to] if to < len(values) else None)
 
     def choosing(self, criterion: str, value: object) -> Self:
         """With this value of a criterion; None: without the criterion."""
         left = {name: kept for name, kept in self.segment.items() if name != criterion}
         return replace(self, segment=left if value is None else {**left, criterion: value})
+
+
+# --- in words -------------------------------------------------------------------------------------
+
+
+def content_lines(desk: Desk, content: Content) -> tuple[str, str]:
+    """What a broadcast says, cut, and what comes with it."""
+    button = content.button
+    return (
+        desk.say("broadcasts.line_text", text=cut(content.text, WORDS_MAX) or "–"),
+        desk.say(
+            "broadcasts.line_parts",
+            photos=number(desk.language, len(content.upload_ids)),
+            button=cut(f"{button.text} → {button.url}", WORDS_MAX) if button is not None else "–",
+        ),
+    )
+
+
+def segment_line(desk: Desk, segment: Mapping[str, object]) -> str:
+    """Whom it is for."""
+    chosen = [criterion_words(desk, name, value) for name, value in segment.items()]
+    everybody = desk.word("broadcasts.label_everybody")
+    return desk.say("broadcasts.line_for", people=cut("; ".join(chosen), WORDS_MAX) or everybody)
+
+
+def criterion_words(desk: Desk, name: str, value: object) -> str:
+    """A criterion of the segment with what is chosen of it."""
+    match value:
+        case None:
+            chosen = desk.word("broadcasts.label_any")
+        case bool():
+            chosen = desk.word("broadcasts.label_yes" if value else "broadcasts.label_no")
+        case int():
+            chosen = desk.word("stats.button_days", count=value)
+        case {"asset": str(asset), "amount": int(least)}:
+            chosen = f"≥ {amount(desk.language, asset, least)}"
+        case _:
+            chosen = str(value)
+    label = "source" if name == "advertising_source" else name
+    return f"{desk.word(f'broadcasts.button_{label}')}: {chosen}"

@@ -25,7 +25,7 @@ from hamyon.surfaces.bot.flows.operators.desk import (
     Shown,
     rows_of,
 )
-from hamyon.surfaces.bot.flows.operators.drafts import Draft
+from hamyon.surfaces.bot.flows.operators.drafts import Draft, content_lines, segment_line
 from hamyon.surfaces.bot.flows.operators.errors import NothingPending
 from hamyon.surfaces.bot.phrases import day, number, paragraphs, time_of_day
 from hamyon.surfaces.bot.pictures.lengths import cut
@@ -133,16 +133,15 @@ def _id(of: str) -> BroadcastId:
 # --- sending what was put together ----------------------------------------------------------------
 
 
-async def _confirmed(desk: Desk, wish: Wish) -> Draft:
-    """The draft that the button stood under. Raises NothingPending when it was changed since."""
-    draft = await Draft.of(desk)
+def _require_confirmed(draft: Draft, wish: Wish) -> None:
+    """Raises NothingPending when the draft is not what the button stood under any more."""
     if draft.digest != wish.of:
         raise NothingPending
-    return draft
 
 
 async def _plan_send(desk: Desk, wish: Wish) -> str:
-    draft = await _confirmed(desk, wish)
+    draft = await Draft.of(desk)
+    _require_confirmed(draft, wish)
     contents.check(draft.content)
     broadcasts.require_sender(desk.needs.senders)
     recipients = await segments.count(desk.needs.pool, draft.people, desk.needs.segment_sources)
@@ -152,17 +151,23 @@ async def _plan_send(desk: Desk, wish: Wish) -> str:
         facts["at"] = (
             f"{day(desk.language, draft.starts_at, zone)} {time_of_day(draft.starts_at, zone)}"
         )
-    return desk.say(f"{wish.act}.plan", **facts)
+    return paragraphs(
+        *content_lines(desk, draft.content),
+        segment_line(desk, draft.segment),
+        desk.say(f"{wish.act}.plan", **facts),
+    )
 
 
 async def _send(desk: Desk, wish: Wish) -> Shown:
     """Write it down as HTTP does, and without a time for it start it in the same transaction."""
-    draft = await _confirmed(desk, wish)
-    broadcasts.require_sender(desk.needs.senders)
+    draft = await Draft.of(desk)
     now, sources = desk.needs.clock.now(), desk.needs.segment_sources
     schedule_at = draft.starts_at if wish.act == "broadcast_schedule" else None
 
     async def effect(connection: Connection) -> dict[str, object]:
+        # Asked in here: a press that comes again, after the draft is gone, gets its first answer.
+        _require_confirmed(draft, wish)
+        broadcasts.require_sender(desk.needs.senders)
         made = await broadcasts.create(
             connection,
             draft.content,
@@ -180,7 +185,8 @@ async def _send(desk: Desk, wish: Wish) -> Shown:
         return {"id": made.id}
 
     made = await once_only(desk, wish, effect)
-    await Draft().keep(desk)
+    if draft.digest == wish.of:
+        await Draft().keep(desk)
     return await _done(desk, wish, str(made["id"]))
 
 
@@ -190,6 +196,15 @@ async def _done(desk: Desk, wish: Wish, of: str) -> Shown:
 
 
 # --- steering -------------------------------------------------------------------------------------
+
+
+async def _plan_start(desk: Desk, wish: Wish) -> str:
+    one = await progress.found(desk.needs.pool, _id(wish.of))
+    return paragraphs(
+        *content_lines(desk, one.content),
+        segment_line(desk, one.segment.criteria),
+        await _plan_move(desk, wish),
+    )
 
 
 async def _plan_move(desk: Desk, wish: Wish) -> str:
@@ -232,7 +247,7 @@ SCREENS: Final = {
 ACTS: Final = {
     "broadcast_send": Act(Role.ADMIN, _plan_send, _send),
     "broadcast_schedule": Act(Role.ADMIN, _plan_send, _send),
-    "broadcast_start": Act(Role.ADMIN, _plan_move, _start),
+    "broadcast_start": Act(Role.ADMIN, _plan_start, _start),
     "broadcast_pause": Act(Role.ADMIN, _plan_move, _move),
     "broadcast_resume": Act(Role.ADMIN, _plan_move, _move),
     "broadcast_cancel": Act(Role.ADMIN, _plan_move, _move),

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from aiogram import F, Router
-from aiogram.dispatcher.event.bases import SkipHandler
 from aiogram.filters import Command, CommandObject
 from aiogram.types import CallbackQuery, Message
 
@@ -71,14 +70,15 @@ def create_router() -> Router:
     router = guard(Router(name="operators"))
     messages, presses = router.message, router.callback_query
     anybody = least(Role.SUPPORT)  # With a role; each screen and act asks for its own.
-    messages.register(leave, F.text.startswith("/"))
     messages.register(command, Command(*COMMANDS), Operates(), flags=anybody)
     for what, handler in (
         (users.FIND, find),
         (acts.AMOUNT, take_amount),
         (acts.REASON, take_reason),
+        (acts.CONFIRM, show_plan_again),
     ):
-        messages.register(handler, F.text, TYPED, Operates(), Expecting(what), flags=anybody)
+        # Whether he operates is asked last: the texts of plain people cost no query.
+        messages.register(handler, F.text, TYPED, Expecting(what), Operates(), flags=anybody)
     broadcast.register(router)
     presses.register(look, See.filter(), flags=anybody)
     presses.register(begin, Do.filter(), flags=anybody)
@@ -86,13 +86,6 @@ def create_router() -> Router:
     presses.register(confirm, Confirm.filter(), flags=anybody)
     presses.register(forget, Forget.filter(), flags=anybody)
     return router
-
-
-async def leave(message: Message, needs: Needs, chat: Chat) -> None:
-    """Any command ends what was begun here; then it is handled as it always is."""
-    if (chat.expecting or "").startswith("operators."):
-        await expect_nothing(needs, chat.user_id)
-    raise SkipHandler
 
 
 async def command(message: Message, desk: Desk, command: CommandObject) -> None:
@@ -127,6 +120,10 @@ async def take_amount(message: Message, desk: Desk, chat: Chat) -> None:
 
 async def take_reason(message: Message, desk: Desk, chat: Chat) -> None:
     await acts.take_reason(message, desk, ACTS, chat)
+
+
+async def show_plan_again(message: Message, desk: Desk, chat: Chat) -> None:
+    await acts.show_plan_again(message, desk, ACTS, chat)
 
 
 async def take_whole(query: CallbackQuery, desk: Desk, chat: Chat, callback_data: Whole) -> None:

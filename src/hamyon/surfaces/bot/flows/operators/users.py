@@ -22,7 +22,6 @@ from hamyon.surfaces.bot.flows.operators.desk import (
     name_of,
     rows_of,
 )
-from hamyon.surfaces.bot.memory import expect
 from hamyon.surfaces.bot.phrases import amount, day, number, paragraphs
 from hamyon.surfaces.bot.pictures.lengths import cut
 from hamyon.users.service import people
@@ -37,13 +36,13 @@ FIND: Final = "operators.find"
 
 async def newest(desk: Desk, of: str) -> Shown:
     """The newest people, and the question for another one."""
-    await expect(desk.needs, desk.person.id, FIND)
+    await desk.expect(FIND)
     return await _found(desk, None, "users.ask")
 
 
 async def find(desk: Desk, typed: str) -> Shown:
     """Whoever fits what an operator typed; he may type again."""
-    await expect(desk.needs, desk.person.id, FIND)
+    await desk.expect(FIND)
     return await _found(desk, typed[:200].replace("\x00", ""), "users.found")
 
 
