@@ -331,6 +331,7 @@ async def test_a_later_part_that_does_not_arrive(
     await sandbox.faults({"match": match, "fault": dict(fault)})
     outcome = await sender.send(HERE, FileMessage([await photo(storage), await paper(storage)]))
     assert isinstance(outcome, outcome_type)
+    assert isinstance(outcome, Refused) or getattr(outcome, "is_likely_there", False)
     assert len(await chat.messages()) == 1
 
 
@@ -363,6 +364,7 @@ async def test_what_a_refusal_means(
         told = await TelegramSender(bot_of(http, url), storage).send(HERE, TextMessage("hello"))
     if isinstance(outcome, Refused | Unclear):
         assert type(told) is type(outcome)
+        assert not getattr(told, "is_likely_there", False), "it was answered, if badly"
         assert description in getattr(told, "reason", "")
     else:
         assert told == outcome
@@ -402,6 +404,7 @@ async def test_nobody_there_and_nobody_answering(http: HttpClient, storage: Stor
         api = bot_of(http, url, timeout_s=0.2)
         told = await TelegramSender(api, storage).send(HERE, TextMessage("hello"))
     assert isinstance(told, Unclear)
+    assert told.is_likely_there
 
 
 async def test_blocked_and_strange_people(sender: Sender, chat: Chat, sandbox: Sandbox) -> None:
