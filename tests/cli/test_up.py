@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -53,6 +54,26 @@ def test_what_it_prints_buys_credits(terminal: Terminal) -> None:
     look = f"curl -s '{up.url}/api/v1/users/777/balance?asset=credit' -H 'api-key: {key}'"
     deadline = time.monotonic() + READY_S
     while json.loads(_shell(look))["balance"] != 2000:
+        assert time.monotonic() < deadline, up.said()
+        time.sleep(0.2)
+    assert up.stop(signal.SIGINT).code == 0, up.said()
+
+
+def test_the_sandbox_has_a_chat_to_open(terminal: Terminal) -> None:
+    """The page that it names is there, and the bot answers who writes to it."""
+    up = terminal.up(free_port(), "--sandbox").ready()
+    _curl_lines(up)
+    deadline = time.monotonic() + READY_S
+    while not (pages := re.findall(r"http://\S+/telegram/chat\?user=\d+", up.said())):
+        assert time.monotonic() < deadline, up.said()
+        time.sleep(0.05)
+    person, operator = pages
+    assert "<html" in _shell(f"curl -sf '{person}'")
+    chat = operator.replace("?user=", "/")
+    _shell(
+        f"curl -sf {chat}/text -H 'content-type: application/json' -d '{{\"text\": \"/admin\"}}'"
+    )
+    while "admin_stats" not in _shell(f"curl -sf {chat}/state"):
         assert time.monotonic() < deadline, up.said()
         time.sleep(0.2)
     assert up.stop(signal.SIGINT).code == 0, up.said()
