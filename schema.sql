@@ -880,15 +880,25 @@ CREATE TABLE public.broadcasts (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
+    sent integer,
+    blocked integer,
+    failed integer,
+    CONSTRAINT broadcasts_blocked_check CHECK ((blocked >= 0)),
     CONSTRAINT broadcasts_check CHECK (((state = 'scheduled'::text) <= (schedule_at IS NOT NULL))),
     CONSTRAINT broadcasts_check1 CHECK (((state = ANY (ARRAY['completed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT broadcasts_check2 CHECK (((sent IS NULL) OR (state = ANY (ARRAY['completed'::text, 'canceled'::text])))),
+    CONSTRAINT broadcasts_check3 CHECK ((num_nulls(sent, blocked, failed) = ANY (ARRAY[0, 3]))),
+    CONSTRAINT broadcasts_failed_check CHECK ((failed >= 0)),
     CONSTRAINT broadcasts_recipients_check CHECK ((recipients >= 0)),
+    CONSTRAINT broadcasts_sent_check CHECK ((sent >= 0)),
     CONSTRAINT broadcasts_state_check CHECK ((state = ANY (ARRAY['draft'::text, 'scheduled'::text, 'running'::text, 'paused'::text, 'completed'::text, 'canceled'::text])))
 );
 
 COMMENT ON COLUMN public.broadcasts.recipients IS 'counted when it was made, fixed when it starts';
 
 COMMENT ON COLUMN public.broadcasts.files IS 'the channel''s own ids of its files, known after the first upload';
+
+COMMENT ON COLUMN public.broadcasts.sent IS 'with blocked and failed: how it ended, null until that is certain';
 
 ALTER TABLE public.broadcasts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.broadcasts_id_seq
@@ -919,6 +929,7 @@ CREATE TABLE public.deliveries (
     state text DEFAULT 'pending'::text NOT NULL,
     step integer DEFAULT 0 NOT NULL,
     attempts integer DEFAULT 0 NOT NULL,
+    doubts integer DEFAULT 0 NOT NULL,
     sent jsonb DEFAULT '[]'::jsonb NOT NULL,
     error text,
     lease uuid,
@@ -928,12 +939,15 @@ CREATE TABLE public.deliveries (
     ended_at timestamp with time zone,
     CONSTRAINT deliveries_attempts_check CHECK ((attempts >= 0)),
     CONSTRAINT deliveries_check CHECK (((state = 'pending'::text) = (ended_at IS NULL))),
+    CONSTRAINT deliveries_doubts_check CHECK ((doubts >= 0)),
     CONSTRAINT deliveries_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sent'::text, 'muted'::text, 'gone'::text, 'failed'::text]))),
     CONSTRAINT deliveries_step_check CHECK ((step >= 0))
 )
 WITH (fillfactor='80');
 
 COMMENT ON COLUMN public.deliveries.step IS 'how many of its messages have arrived';
+
+COMMENT ON COLUMN public.deliveries.doubts IS 'how often its next message was sent without an answer';
 
 COMMENT ON COLUMN public.deliveries.sent IS 'the channel''s ids of those messages, a list a step';
 

@@ -14,7 +14,7 @@ import argparse
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ from hamyon.cli.parts import free_port
 from hamyon.kit.http import HttpClient
 from hamyon.kit.storage import open_storage
 from hamyon.messages.service.pace import Pace
+from hamyon.messages.service.round import places
 from hamyon.messages.types import Sent, Target, TextMessage
 from hamyon.providers.telegram.api import BotApi
 from hamyon.providers.telegram.sender import TelegramSender
@@ -129,17 +130,15 @@ async def broadcast(on: Stand, people: int, *, paid: bool) -> Measured:
             != "completed"
         ):
             await asyncio.sleep(0.2)
-    row = await on.connection.fetchrow(
+    rows = await on.connection.fetch(
         """
-        SELECT min(sent_at), max(sent_at), count(sent_at) FROM broadcast_recipients
-        WHERE broadcast_id = $1
+        SELECT extract(epoch FROM sent_at)::float8 AS at FROM broadcast_recipients
+        WHERE broadcast_id = $1 AND sent_at IS NOT NULL
         """,
         made["id"],
     )
-    assert row is not None
-    first, last, sent = row
-    assert sent == people, f"{sent} of {people}"
-    return await _measured(on, people, (last - first).total_seconds(), FREE if not paid else PAID)
+    assert len(rows) == people, f"{len(rows)} of {people}"
+    return await _measured(on, [row["at"] for row in rows], PAID if paid else FREE)
 
 
 async def bare(on: Stand, people: int, *, paid: bool) -> Measured:
@@ -159,26 +158,27 @@ async def bare(on: Stand, people: int, *, paid: bool) -> Measured:
                 ended.append(time.perf_counter())
 
             ended: list[float] = []
-            places = asyncio.Semaphore(max(4, rate // 8))
+            free = asyncio.Semaphore(places(rate, paid=paid))
 
             async def placed(user_id: int) -> None:
                 try:
                     await one(user_id)
                 finally:
-                    places.release()
+                    free.release()
 
             while left:
-                await places.acquire()
+                await free.acquire()
                 await pace.turn()
                 group.create_task(placed(left))
                 left -= 1
-    return await _measured(on, people, ended[-1] - ended[0], rate)
+    return await _measured(on, ended, rate)
 
 
-async def _measured(on: Stand, people: int, took_s: float, rate: int) -> Measured:
-    """From the first answer to the last the first burst is for nothing: so many are left out."""
+async def _measured(on: Stand, ended: Sequence[float], rate: int) -> Measured:
+    """The first second is for nothing, whether it came as a burst or not: so many are left out."""
     pace = await on.pace()
-    steady = max(people - rate, 1) / max(took_s, 1e-9)
+    within = sorted(ended)[rate - 1 :]
+    steady = (len(within) - 1) / max(within[-1] - within[0], 1e-9)
     return Measured(steady, pace["refused_429"], pace["most_in_any_second"], pace["accepted"])
 
 

@@ -71,10 +71,16 @@ CREATE TABLE broadcasts (
     created_at   timestamptz NOT NULL DEFAULT now(),
     started_at   timestamptz,
     finished_at  timestamptz,
+    sent         integer     CHECK (sent >= 0),
+    blocked      integer     CHECK (blocked >= 0),
+    failed       integer     CHECK (failed >= 0),
     CHECK ((state = 'scheduled') <= (schedule_at IS NOT NULL)),
-    CHECK ((state IN ('completed', 'canceled')) = (finished_at IS NOT NULL))
+    CHECK ((state IN ('completed', 'canceled')) = (finished_at IS NOT NULL)),
+    CHECK (sent IS NULL OR state IN ('completed', 'canceled')),
+    CHECK (num_nulls(sent, blocked, failed) IN (0, 3))
 );
 COMMENT ON COLUMN broadcasts.recipients IS 'counted when it was made, fixed when it starts';
+COMMENT ON COLUMN broadcasts.sent IS 'with blocked and failed: how it ended, null until that is certain';
 COMMENT ON COLUMN broadcasts.files IS 'the channel''s own ids of its files, known after the first upload';
 CREATE INDEX broadcasts_at_work ON broadcasts (id) WHERE state IN ('scheduled', 'running', 'paused');
 

@@ -120,3 +120,14 @@ async def confirmed_and_broken_off(town: Town, talk: Talk, user_id: int) -> None
     conversations = town.service.deps.conversations
     assert conversations is not None
     await conversations.take(town.service.deps, {"update_id": 10_000_001, "callback_query": press})
+    await eventually(forgotten)
+
+
+async def lose_answers(town: Town, operation: str, times: int) -> None:
+    """Let the bot's next calls of this kind fail at Telegram: their updates come again."""
+    await town.sandbox.faults(
+        {
+            "match": {"vendor": "telegram", "operation": operation, "times": times},
+            "fault": {"kind": "status", "status": 502},
+        }
+    )

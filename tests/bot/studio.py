@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -69,6 +70,27 @@ async def no_status_is_left(anna: Talk) -> None:
     await eventually(look)
 
 
+async def double_tap(anna: Talk, label: str) -> None:
+    """Press the newest button with this label twice at once, and wait for both answers."""
+    await anna.look()
+    number = max(one for one in anna.screen if any(label in it for it in labels(anna.screen[one])))
+    data = next(
+        button["callback_data"]
+        for button in buttons(anna.screen[number])
+        if label in button["text"]
+    )
+    await anna._begin()
+    answered = len(anna.toasts)
+    press = {"message_id": number, "data": data}
+    await asyncio.gather(*(anna._post("press", json=press) for _ in range(2)))
+
+    async def both_are_answered() -> bool:
+        await anna.look()
+        return len(anna.toasts) >= answered + 2
+
+    await eventually(both_are_answered)
+
+
 def message_from(**content: object) -> dict[str, object]:
     """A message of the person's, as an update tells of it."""
     person = {"id": USER, "is_bot": False, "first_name": "Anna", "language_code": "en"}
@@ -81,3 +103,14 @@ async def hand_over(town: Town, number: int, **update: object) -> None:
     deps = town.service.deps
     assert deps.conversations is not None
     await deps.conversations.take(deps, {"update_id": 10_000 + number, **update})
+    await updates_are_done(town)
+
+
+async def updates_are_done(town: Town) -> None:
+    """Wait until everything that was handed to the bot is answered."""
+
+    async def look() -> bool:
+        open_ones = "SELECT count(*) FROM bot_updates WHERE NOT done"
+        return bool(await town.service.pool.fetchval(open_ones) == 0)
+
+    await eventually(look)

@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from hamyon.kit.http import HttpClient
+from hamyon.surfaces.bot.draft import REFERENCES_MAX
+from hamyon.surfaces.bot.pictures.offers import offer
+from hamyon.surfaces.bot.pictures.panel import panel
+from hamyon.surfaces.bot.store.drafts import add_picture, get
 from hamyon.wiring import Deps
 from hamyon.wiring.chats import open_chats
 from tests.bot.conftest import OpenTown
 from tests.bot.snaps import snap
-from tests.bot.studio import USER, rich
+from tests.bot.studio import USER, hand_over, message_from, rich, updates_are_done
 from tests.bot.talk import Talk, Town, buttons, words
 from tests.fixtures.sandbox import Sandbox
 from tests.fixtures.service import eventually, hurried
@@ -166,9 +171,36 @@ async def test_a_photo_behind_the_order_of_its_album_is_not_lost(
     for number in range(2):
         update = {"update_id": 5_000 + number, "message": {**late, "message_id": 99 + number}}
         await deps.conversations.take(deps, update)
+    await updates_are_done(people)
     first, _, second = await drafts(people)
     assert (len(first["upload_ids"]), len(second["upload_ids"])) == (2, 1)
     assert first["order_id"] is not None
     assert second["order_id"] is None
     await anna.press("Cancel")
     await anna.hears("Canceling")
+
+
+async def test_what_is_left_out_is_said(town: OpenTown, sandbox: Sandbox) -> None:
+    """A caption that is too long, and more pictures than any model takes."""
+    people = await town(trial_generations_limit=0)
+    anna = await rich(people)
+    await anna.send_photos(snap(), caption="apart")
+    await anna.hears("From 1 picture")
+    photo = next(one["photo"] for one in anna.screen.values() if one.get("caption") == "apart")
+    for number in range(2):
+        caption = {"caption": "x" * 4001} if not number else {}
+        album = message_from(photo=photo, media_group_id="9", message_id=50 + number, **caption)
+        await hand_over(people, number, message=album)
+    await anna.hears("at most 4000 characters")
+    await anna.hears("What shall become of it?")
+    *_, draft = await drafts(people)
+    assert draft["prompt"] == ""
+    deps = people.service.deps
+    for number in range(REFERENCES_MAX + 2):
+        await add_picture(deps.pool, draft["id"], UUID(int=number), "")
+    await deps.pool.execute("UPDATE bot_drafts SET prompt = 'a crowd' WHERE id = $1", draft["id"])
+    found = await get(deps.pool, draft["id"])
+    assert found is not None
+    html = panel("en", found, await offer(deps, found)).html
+    assert f"From {REFERENCES_MAX} pictures" in html
+    assert f"the first {REFERENCES_MAX} are used" in html

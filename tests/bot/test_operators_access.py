@@ -164,6 +164,19 @@ async def test_what_an_operator_is_told_of_is_his_to_switch(town: OpenTown) -> N
     assert [enabled for _, enabled in await topics()] in ([], [True])
 
 
+async def test_a_topic_pressed_twice_is_switched_once(town: OpenTown) -> None:
+    people = await town()
+    boris = await staff.operator(people, Role.SUPPORT)
+    await boris.say("/admin")
+    await boris.press("What I am told")
+    await staff.press_twice(boris, "🔔 Questions to support")
+    await staff.button_of(boris, "🔕 Questions to support")
+    await boris.say("/admin")
+    await boris.hears("Your role")  # Both presses are through.
+    switched = await people.service.pool.fetchval("SELECT enabled FROM notification_preferences")
+    assert switched is False
+
+
 async def test_a_command_forgets_what_was_begun(town: OpenTown) -> None:
     people = await town()
     await people.service.person(777, 100)
@@ -197,13 +210,29 @@ async def test_the_commands_of_the_role_are_offered_in_his_chat(town: OpenTown) 
     offered = await eventually(lambda: offered_to(people, staff.SUPPORT))
     assert {"start", "admin", "admin_stats"} <= offered
     assert "broadcast" not in offered
+    # Another language offers the same.
+    await boris.say("/language")
+    await boris.press("Русский")
+    await boris.hears(text("ru", "people.profile.language_chosen")[:12])
+    russian = text("ru", "operators.commands.label_admin")
+
+    async def is_offered() -> bool:
+        return (await described_to(people, staff.SUPPORT)).get("admin") == russian
+
+    await eventually(is_offered)
+    assert (await described_to(people, staff.SUPPORT)).keys() == offered
 
 
 async def offered_to(people: Town, user_id: int) -> set[str]:
     """The commands of one chat, as Telegram has them."""
+    return set(await described_to(people, user_id))
+
+
+async def described_to(people: Town, user_id: int) -> dict[str, str]:
+    """The same with what Telegram says of each."""
     async with people.service.api.session.post(
         f"{people.sandbox.url}/bot{BOT_TOKEN}/getMyCommands",
         json={"scope": {"type": "chat", "chat_id": user_id}},
     ) as answer:
         told = await answer.json()
-    return {one["command"] for one in told["result"]}
+    return {one["command"]: one["description"] for one in told["result"]}

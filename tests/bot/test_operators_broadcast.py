@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hamyon.kit.texts import LANGUAGES
 from hamyon.kit.web.permission import Role
 from hamyon.surfaces.bot.flows.operators.drafts import TURNS, Draft
 from tests.bot import staff
@@ -47,6 +48,8 @@ async def test_a_text_reaches_everybody_once(town: OpenTown) -> None:
     assert await rows(people) == []
     await boris.press("Send now")
     plan = await boris.hears("Send it now")
+    assert "Text: Summer <b>is</b> here & now" in plan["text"]
+    assert "For: everybody" in plan["text"]
     assert "It goes to 2 people" in plan["text"]
     await staff.press_twice(boris, "Yes, do it")
     await boris.hears("On its way")
@@ -168,10 +171,10 @@ async def test_a_running_one_is_paused_and_resumed(town: OpenTown) -> None:
 def test_a_press_goes_through_every_value_and_back_to_none(criterion: str) -> None:
     draft, seen = Draft(), []
     for _ in TURNS[criterion]:
-        draft = draft.turned(criterion)
+        draft = draft.turned(criterion, draft.next_of(criterion))
         seen.append(draft.people.criteria[criterion])
     assert seen == list(TURNS[criterion])
-    assert draft.turned(criterion).segment == {}
+    assert draft.turned(criterion, draft.next_of(criterion)).segment == {}
 
 
 async def test_whom_it_is_for_is_chosen_by_buttons(town: OpenTown) -> None:
@@ -197,3 +200,51 @@ async def test_whom_it_is_for_is_chosen_by_buttons(town: OpenTown) -> None:
     await boris.hears("reaches now: 0")
     await boris.press("Ever paid: yes")
     await boris.hears("reaches now: 2")
+    # What is about to be confirmed says whom it is for.
+    await boris.say("hello")
+    await boris.hears("Text: hello")
+    await boris.press("Send now")
+    plan = await boris.hears("Send it now")
+    assert "For: " in plan["text"]
+    assert "Language: ru" in plan["text"]
+    assert "Ever paid: no" in plan["text"]
+
+
+async def test_a_criterion_pressed_twice_turns_once(town: OpenTown) -> None:
+    people = await town()
+    boris = await composing(people)
+    await staff.press_twice(boris, "Language: any")
+    await staff.button_of(boris, f"Language: {LANGUAGES[0]}")
+    await boris.say("/admin")
+    await boris.hears("Your role")  # Both presses are through.
+    chosen = await people.service.pool.fetchval("SELECT choices FROM bot_chats")
+    assert chosen["broadcast"]["segment"] == {"language": LANGUAGES[0]}
+
+
+async def test_a_confirmation_that_comes_again_gets_its_first_answer(town: OpenTown) -> None:
+    """The answer is lost after the draft was cleared: the press comes again."""
+    people = await town()
+    boris = await composing(people)
+    await boris.say("hello")
+    await boris.hears("Text: hello")
+    await boris.press("Send now")
+    await boris.hears("Send it now")
+    await staff.lose_answers(people, "editMessageText", 1)
+    await boris.press("Yes, do it")
+    await boris.hears("On its way")
+    assert [one["text"] for one in boris.toasts if one["text"]] == []
+    assert len(await rows(people)) == 1
+
+
+async def test_what_stands_on_the_button_does_not_become_the_text(town: OpenTown) -> None:
+    """The panel is lost after the question for the text was asked: the same words come again."""
+    people = await town()
+    boris = await composing(people)
+    await boris.say("hello")
+    await boris.hears("Text: hello")
+    await boris.press("🔗 Button")
+    await boris.hears("Write what stands on the button")
+    await staff.lose_answers(people, "sendMessage", 1)
+    await boris.say("Open it https://example.org/a")
+    shown = await boris.hears("Open it → https://example.org/a")
+    assert "Text: hello" in shown["text"]

@@ -8,6 +8,7 @@ import pytest
 
 from hamyon.kit.texts import LANGUAGES, text
 from hamyon.kit.web.permission import Role
+from hamyon.surfaces.bot.flows.operators.money import usd
 from tests.bot import staff
 from tests.bot.conftest import OpenTown
 from tests.bot.talk import Talk, Town, buttons
@@ -99,6 +100,28 @@ async def test_a_model_is_switched_off_and_on(town: OpenTown) -> None:
     assert {act["subject"] for act in acts} == {"model:seedream-v4"}
 
 
+async def test_a_model_with_the_longest_key_is_switched_and_priced(town: OpenTown) -> None:
+    people = await town()
+    key = "m" * 63
+    patch = {"key": key, "name": "Longest"}
+    await people.service.as_owner(
+        """
+        INSERT INTO models SELECT (jsonb_populate_record(model, $1)).* FROM models AS model
+        WHERE key = 'seedream-v4'
+        """,
+        patch,
+    )
+    boris = await card(people, Role.OWNER, "Longest")
+    await boris.press("Switch off")
+    await boris.hears(key)
+    await boris.press("Yes, do it")
+    await boris.hears("not for sale any more")
+    await boris.press("Back")
+    await boris.hears("not for sale")
+    (act,) = await staff.acts(people, "model_changed")
+    assert act["subject"] == f"model:{key}"
+
+
 async def test_a_price_changes_and_its_options_stay(town: OpenTown) -> None:
     people = await town()
     boris = await card(people, Role.OWNER, "Nano Banana Pro")
@@ -175,3 +198,16 @@ async def test_a_switch_that_broke_off_after_its_commit_is_written_down_once(
     await staff.confirmed_and_broken_off(people, boris, staff.ADMIN)
     assert await people.service.pool.fetchval("SELECT expecting FROM bot_chats") is None
     assert len(await staff.acts(people, "model_changed")) == 1
+
+
+@pytest.mark.parametrize(
+    ("micro", "shown"),
+    [
+        (-30_000, "\u2212$0.03"),
+        (30_000, "$0.03"),
+        (-1_234_560_000, "\u2212$1,234.56"),
+        (-4, "$0.00"),
+    ],
+)
+def test_a_loss_has_its_sign_before_the_dollar(micro: int, shown: str) -> None:
+    assert usd("en", micro) == shown

@@ -209,3 +209,33 @@ async def test_a_charge_is_given_back_in_parts(town: OpenTown) -> None:
     acts = await staff.acts(people, "order.refund")
     assert [act["after"]["refunded"] for act in acts] == [7, 27]
     assert {act["subject"] for act in acts} == {f"order:{UUID(order_id)}"}
+
+
+async def test_a_lost_question_is_asked_again_and_not_answered(town: OpenTown) -> None:
+    """Each text is taken, its answer is lost, and it comes again: it answers nothing further."""
+    people = await town()
+    payment_id = await rubles(people)
+    boris = await with_payment(people, Role.FINANCE)
+    await boris.press("Refund")
+    await boris.hears("How much shall go back")
+    await staff.lose_answers(people, "sendMessage", 1)
+    await boris.say("10.50")
+    await boris.hears("Why?")
+    await staff.lose_answers(people, "sendMessage", 1)
+    await boris.say("half a picture")
+    plan = await boris.hears("Give back 10.50")
+    assert "Reason: half a picture" in plan["text"]
+    assert len([one for one in boris.news() if "Give back" in one.get("text", "")]) == 1
+    assert await people.service.pool.fetchval("SELECT count(*) FROM bot_drafts") == 0
+    await boris.press("Yes, do it")
+    await boris.hears("Given back in all: 10.50")
+    (act,) = await staff.acts(people, "payment.refund")
+    assert act["reason"] == "half a picture"
+    # The same for the button that answers in place of a text.
+    await boris.press("Back")
+    await boris.press("Refund")
+    await boris.hears("How much shall go back")
+    await staff.lose_answers(people, "editMessageText", 1)
+    await boris.press("All of it")
+    await boris.hears("Why?")
+    assert (await payment(people, payment_id))["refunded_minor"] == 1050

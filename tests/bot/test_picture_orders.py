@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from hamyon.products.images import service as images
+from hamyon.products.images.errors import PriceChanged
 from hamyon.products.images.types import Key, Submit
+from hamyon.surfaces.bot.draft import NewDraft
 from hamyon.surfaces.bot.pictures.callbacks import (
     Choose,
     Create,
@@ -15,6 +18,9 @@ from hamyon.surfaces.bot.pictures.callbacks import (
     View,
     fingerprint,
 )
+from hamyon.surfaces.bot.pictures.ordering import Destination, order
+from hamyon.surfaces.bot.store.drafts import begin
+from hamyon.surfaces.bot.types import Chat
 from tests.bot.conftest import OpenTown
 from tests.bot.snaps import snap
 from tests.bot.studio import (
@@ -108,8 +114,8 @@ async def test_too_many_at_once_are_refused_and_the_panel_stays(
     panel = await anna.hears("2 pictures at a time")
     assert any("Create" in label for label in labels(panel))
     assert len(await orders(people)) == 2
-    for order in waiting:
-        path = f"/generations/{order}/cancel"
+    for number in waiting:
+        path = f"/generations/{number}/cancel"
         canceled = await people.service.api.call("POST", path, {"telegram_id": USER})
         assert canceled.status == 200, canceled.body
     await anna.press("Create")
@@ -134,7 +140,7 @@ async def test_credits_that_went_elsewhere_are_missed_at_the_press(
     await anna.press("Create")
     await anna.toast("This needs 27, and 20 is available")
     panel = await anna.hears("7 credits more would be needed")
-    assert "go:topup" in [button["callback_data"] for button in buttons(panel)]
+    assert "pm" in [button["callback_data"] for button in buttons(panel)]
     assert await orders(people) == []
 
 
@@ -156,6 +162,62 @@ async def test_nobody_pays_a_price_that_he_did_not_see(town: OpenTown, sandbox: 
     assert await people.service.api.balance(USER) == (1000 - 31, 31)
     await anna.press("Cancel")
     await eventually(lambda: is_ended(people))
+
+
+async def test_what_was_free_is_free_or_refused(town: OpenTown, sandbox: Sandbox) -> None:
+    """The trial went elsewhere between the look at it and the submit."""
+    people = await town(trial_generations_limit=1, worker=False)
+    await rich(people)
+    deps = people.service.deps
+    wish = Submit(
+        user_id=USER,
+        model="seedream-v4",
+        prompt=WISH,
+        options={},
+        references=[],
+        use_trial=True,
+        deliver=None,
+        expected_amount=0,
+    )
+    used = await images.submit(deps, wish, Key("bot", "draft:0:0"))
+    assert used.trial_used
+    key = Key("bot", "draft:1:0")
+    with pytest.raises(PriceChanged):
+        await images.submit(deps, wish, key)
+    assert [row["id"] for row in await orders(people)] == [used.id]
+    assert await people.service.api.balance(USER) == (1000, 0)
+    paid = await images.submit(deps, replace(wish, expected_amount=PRICE), key)
+    assert (paid.amount, paid.trial_used) == (PRICE, False)
+    # The key has its order now: whoever asks again gets it, and nothing more is held.
+    assert (await images.submit(deps, wish, key)).id == paid.id
+    assert await people.service.api.balance(USER) == (1000 - PRICE, PRICE)
+
+
+async def test_of_free_panels_that_are_pressed_at_once_one_is_free_and_none_is_paid(
+    town: OpenTown, sandbox: Sandbox
+) -> None:
+    people = await town(
+        trial_generations_limit=1, max_parallel_generations_per_user=8, worker=False
+    )
+    await rich(people)
+    deps = people.service.deps
+    drafts = [
+        await begin(
+            deps.pool,
+            NewDraft(1, USER, USER, "seedream-v4", str(number), {"size": SIZE}, WISH),
+        )
+        for number in range(6)
+    ]
+    ends = await asyncio.gather(
+        *(
+            order(deps, Chat(USER), draft, Destination(USER, 100 + draft.id), shown_amount=0)
+            for draft in drafts
+        ),
+        return_exceptions=True,
+    )
+    assert sorted(type(end).__name__ for end in ends) == ["Ordered"] + ["PriceChanged"] * 5
+    assert [row["trial"] for row in await orders(people)] == [True]
+    assert await people.service.api.balance(USER) == (1000, 0)
 
 
 async def test_a_closed_model_is_refused_and_another_one_can_be_chosen(
@@ -235,3 +297,19 @@ async def test_a_strangers_panel_can_be_neither_turned_nor_ordered(
     assert await orders(people) == []
     rows = await people.service.pool.fetch("SELECT model_key, order_id FROM bot_drafts")
     assert [tuple(row.values()) for row in rows] == [("seedream-v4", None)]
+
+
+async def test_drafts_of_two_people_and_two_bots_have_keys_of_their_own(
+    town: OpenTown, sandbox: Sandbox
+) -> None:
+    people = await town()
+    await people.service.person(5, 0)
+    await rich(people)
+    pool = people.service.deps.pool
+    new = NewDraft(1, USER, USER, "seedream-v4", "update:7", prompt="a secret")
+    mine = await begin(pool, new)
+    assert (await begin(pool, new)).id == mine.id
+    theirs = await begin(pool, replace(new, user_id=5, chat_id=5, prompt="a dog"))
+    assert (theirs.user_id, theirs.prompt) == (5, "a dog")
+    elsewhere = await begin(pool, replace(new, bot_id=2, prompt="a cat"))
+    assert (elsewhere.user_id, elsewhere.prompt) == (USER, "a cat")

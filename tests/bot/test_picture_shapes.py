@@ -47,11 +47,7 @@ from hamyon.surfaces.bot.pictures.panel import PAGE, Screen, models_screen, pane
 from hamyon.surfaces.bot.pictures.results import DOCUMENT_BYTES_MAX, PHOTO_BYTES_MAX, messages
 from hamyon.surfaces.bot.pictures.results import buttons as next_buttons
 from hamyon.surfaces.bot.pictures.types import Cost, Offer, Priced
-from tests.bot.studio import (
-    PRICE,
-    USER,
-    WISH,
-)
+from tests.bot.studio import PRICE, USER, WISH
 
 
 @settings(deadline=None)
@@ -152,6 +148,8 @@ def test_no_other_code_is_an_order(code: str) -> None:
     assert found is None or order_code(found) == code.rstrip("=")
 
 
+KEY = "m" * 63
+"""As long as operators may make it."""
 names = st.text(min_size=1, max_size=300)
 options = st.dictionaries(
     st.sampled_from([*OPTION_NAMES, "a_new_one"]),
@@ -162,7 +160,7 @@ options = st.dictionaries(
 
 def offer_of(name: str, values: Mapping[str, Sequence[str]], cost: Cost | None) -> Offer:
     model = Model(
-        key="a-model",
+        key=KEY,
         product="images",
         engine="wavespeed",
         name=name,
@@ -191,7 +189,7 @@ def offer_of(name: str, values: Mapping[str, Sequence[str]], cost: Cost | None) 
     amount=st.integers(0, 2**62),
     balance=st.integers(-(2**62), 2**62),
     draft_id=BIG,
-    references=st.integers(0, 14),
+    references=st.integers(0, 15),
     is_free=st.booleans(),
 )
 def test_panels_fit_in_every_language(
@@ -214,7 +212,7 @@ def test_panels_fit_in_every_language(
         media_group_id=None,
         prompt=prompt,
         upload_ids=[UUID(int=number) for number in range(references)],
-        model_key="a-model",
+        model_key=KEY,
         options={},
         order_id=None,
         attempt=2**31 - 1,

@@ -145,3 +145,17 @@ async def test_a_wrong_code_counts_once_however_often_its_answer_is_lost(town: O
     await anna.say("wrong again")
     await anna.hears("no such promo code")
     assert await people.service.pool.fetchval("SELECT cardinality(wrong_at) FROM promo_guards") == 2
+
+
+async def test_a_wish_is_no_wrong_code(town: OpenTown) -> None:
+    people = await town()
+    await code(people, "SPRING")
+    anna = await people.person(PERSON)
+    await anna.say("/promo")
+    await anna.hears("/cancel leaves")
+    for said in ("a red fox in snow", "x" * 65, "/promo a red fox in snow"):
+        await anna.say(said)
+        await anna.hears("does not look like a promo code")
+    assert await people.service.pool.fetchval("SELECT count(*) FROM promo_guards") == 0
+    await anna.say("spr in g")
+    await anna.hears("you get 50 credits")

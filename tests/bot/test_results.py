@@ -20,11 +20,15 @@ from tests.bot.studio import (
     PRICE,
     USER,
     WISH,
+    double_tap,
+    hand_over,
     labels,
+    message_from,
     no_status_is_left,
     ordered,
     rich,
     settled,
+    updates_are_done,
 )
 from tests.bot.talk import buttons, words
 from tests.fixtures.sandbox import Sandbox
@@ -65,6 +69,7 @@ async def test_a_failed_trial_comes_back(town: OpenTown, quick: Sandbox) -> None
         await anna.hears("Your free picture is back.")
     await quick.clear_faults()
     await anna.press("Once more")
+    await anna.press("Create for free")
     await anna.toast("this one is free")
     await anna.hears("This one was free.")
 
@@ -195,37 +200,55 @@ async def test_what_nobody_touched_for_long_is_forgotten(town: OpenTown, sandbox
 # --- what comes after -----------------------------------------------------------------------------
 
 
-async def test_once_more_is_one_more_order_a_press(town: OpenTown, quick: Sandbox) -> None:
+@pytest.mark.parametrize("label", ["Once more", "Change"])
+async def test_a_double_tap_opens_one_panel_and_orders_nothing(
+    town: OpenTown, quick: Sandbox, label: str
+) -> None:
+    people = await town(trial_generations_limit=0)
+    anna = await rich(people)
+    await ordered(anna)
+    await anna.hears("seedream-v4-")
+    await no_status_is_left(anna)
+    await quick.vendor_settings("telegram", updates={"copies": 2})
+    await double_tap(anna, label)
+    panel = await anna.hears("27 credits. On your balance: 973 credits")
+    assert WISH in panel["text"]
+    assert len([one for one in anna.screen.values() if "Made by" in words(one)]) == 1
+    assert len(await settled(people)) == 1
+    await anna.press("Create for 27 credits")
+    await anna.hears("Left on your balance: 946 credits")
+    first, second = await settled(people)
+    assert first["input"] == second["input"]
+
+
+async def test_once_more_opens_another_panel_behind_each_order(
+    town: OpenTown, quick: Sandbox
+) -> None:
     people = await town(trial_generations_limit=0)
     anna = await rich(people)
     await ordered(anna)
     await anna.hears("Charged: 27 credits")
     result = await anna.hears("seedream-v4-")
-    await quick.vendor_settings("telegram", updates={"copies": 3})
-    data = buttons(result)[0]["callback_data"]
-    press = {"message_id": result["message_id"], "data": data}
+    press = {"message_id": result["message_id"], "data": buttons(result)[0]["callback_data"]}
     for left in (946, 919):
         await anna._begin()
         await anna._post("press", json=press)
+        await anna.hears("27 credits. On your balance")
+        await anna.press("Create")
         await anna.hears(f"Left on your balance: {left} credits")
-        await settled(people)
-    await anna.toast("Ordered: 27 credits")
-    rows = await settled(people)
-    assert len(rows) == 3
-    assert rows[0]["input"] == rows[1]["input"] == rows[2]["input"]
+    assert len(await settled(people)) == 3
     assert await people.service.api.balance(USER) == (1000 - 3 * PRICE, 0)
     await no_status_is_left(anna)
 
 
-async def test_once_more_without_credits_leaves_a_panel(town: OpenTown, quick: Sandbox) -> None:
+async def test_once_more_without_credits_says_so(town: OpenTown, quick: Sandbox) -> None:
     people = await town(trial_generations_limit=0)
     anna = await rich(people, 30)
     await ordered(anna)
     await anna.hears("Charged: 27 credits")
     await anna.press("Once more")
-    await anna.toast("This needs 27, and 3 is available")
     panel = await anna.hears("24 credits more would be needed")
-    assert "go:topup" in [button["callback_data"] for button in buttons(panel)]
+    assert "Top up" in labels(panel)[-2]
     assert len(await settled(people)) == 1
 
 
@@ -256,6 +279,8 @@ async def test_results_become_references(town: OpenTown, quick: Sandbox) -> None
     await anna.press("Build on this")
     asked = await anna.hears("What shall become of it?")
     assert "From 1 picture" in asked["text"]
+    await double_tap(anna, "Build on this")
+    assert await people.service.pool.fetchval("SELECT count(*) FROM bot_drafts") == 2
     await anna.say("at night")
     await anna.press("Create")
     await anna.hears("seedream-v4-")
@@ -279,7 +304,52 @@ async def test_the_history_brings_pictures_again(town: OpenTown, quick: Sandbox)
     assert again["message_id"] != first["message_id"]
     content = await anna.file(first["document"]["file_id"])
     assert await anna.file(again["document"]["file_id"]) == content
+    await anna.press("Seedream v4 · a red fox")
+    once_more = await anna.hears("seedream-v4-")
+    assert once_more["message_id"] > again["message_id"]
     assert len(await settled(people)) == 1
+
+
+async def test_pictures_that_come_again_slowly_come_once(town: OpenTown, quick: Sandbox) -> None:
+    """The document does not arrive at first: the photo before it is not sent a second time."""
+    people = await town(trial_generations_limit=0)
+    anna = await rich(people)
+    await ordered(anna)
+    await anna.hears("seedream-v4-")
+    await no_status_is_left(anna)
+    await anna.say("/history")
+    await anna.hears("Your last pictures")
+    await quick.vendor_settings("telegram", updates={"copies": 2})
+    match = {"vendor": "telegram", "operation": "sendDocument", "times": 2}
+    await quick.fault("refuse", match)
+    async with hurried(people.service):
+        await anna.press("Seedream v4 · a red fox")
+        await anna.toast("on its way")
+        await anna.hears("seedream-v4-")
+        again = "SELECT count(*) FROM notices WHERE kind = 'order_completed'"
+        assert await people.service.pool.fetchval(again) == 2
+    assert len([one for one in anna.news() if "photo" in one]) == 1
+    assert len([one for one in anna.news() if "document" in one]) == 1
+
+
+async def test_an_order_without_pictures_brings_none_again(town: OpenTown, quick: Sandbox) -> None:
+    await quick.fault("failed", code=1405)
+    people = await town(trial_generations_limit=0)
+    anna = await rich(people)
+    async with hurried(people.service):
+        await ordered(anna)
+        failed = await anna.hears("Your credits are back.")
+    [order] = await settled(people)
+    press = {
+        "id": "1",
+        "from": message_from()["from"],
+        "chat_instance": "1",
+        "message": message_from(message_id=failed["message_id"], text="a failure"),
+        "data": Ended(act=Act.SEND, order=order_code(order["id"])).pack(),
+    }
+    await hand_over(people, 1, callback_query=press)
+    again = "SELECT count(*) FROM notices WHERE kind = 'order_completed'"
+    assert await people.service.pool.fetchval(again) == 0
 
 
 async def test_a_strangers_order_is_not_found(town: OpenTown, quick: Sandbox) -> None:
@@ -301,5 +371,6 @@ async def test_a_strangers_order_is_not_found(town: OpenTown, quick: Sandbox) ->
         query["data"] = press.pack()
         update = {"update_id": 10_000 + number, "callback_query": query}
         await deps.conversations.take(deps, update)
+    await updates_are_done(people)
     assert len(await settled(people)) == 1
     assert await deps.pool.fetchval("SELECT count(*) FROM bot_drafts") == 0

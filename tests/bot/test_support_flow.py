@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from hamyon.kit.texts import LANGUAGES, rich_text, text
 from hamyon.kit.web.permission import Role
 from hamyon.notices.types import Notice
 from hamyon.surfaces.bot.support_letters import mark, operators_letter, thread_of_mark
+from hamyon.users.service import operators
 from tests.bot import staff
 from tests.bot.conftest import OpenTown
 from tests.bot.snaps import snap
@@ -203,6 +206,47 @@ async def test_an_update_that_comes_twice_is_one_message(town: OpenTown) -> None
         "SELECT count(*) FROM notices WHERE kind = 'support_message'"
     )
     assert kinds == 1
+
+
+async def test_an_answer_that_comes_again_is_no_wish(town: OpenTown) -> None:
+    """The receipt is lost, so the operator's words come again: they were an answer, and are one."""
+    people = await town()
+    boris = await staff.operator(people, Role.SUPPORT)
+    anna = await people.person(ANNA)
+    await anna.say("/support")
+    await anna.hears("Tell us")
+    await anna.say("help me")
+    await boris.hears("help me")
+    await boris.press("Reply")
+    await boris.hears("Write your answer")
+    await staff.lose_answers(people, "sendMessage", 1)
+    await boris.say("we will")
+    await boris.hears("Sent to Anna")
+    await anna.hears("we will")
+    assert [body for _, body, _ in await messages(people)] == ["help me", "we will"]
+    assert await people.service.pool.fetchval("SELECT count(*) FROM bot_drafts") == 0
+
+
+async def test_a_plain_text_asks_for_nobodys_role(
+    town: OpenTown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = await town()
+    anna = await people.person(ANNA)
+    await anna.say("/help")
+    await anna.hears("How it works")
+    asked, ask = [], operators.role_of
+
+    async def counted(*args: Any) -> Any:
+        asked.append(args)
+        return await ask(*args)
+
+    monkeypatch.setattr(operators, "role_of", counted)
+    await anna.say("a red fox")
+    await anna.hears("a red fox")
+    assert asked == []
+    await anna.say("/admin")
+    await anna.hears(text("en", "people.unknown.command")[:20])
+    assert asked != []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

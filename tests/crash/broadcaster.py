@@ -20,7 +20,7 @@ from tests.fixtures.service import Process, Processes, eventually
 from tests.messages.desk import Desk
 
 MARK = "Broadcast of the crash test"
-PLACES = 4
+PLACES = 10
 """What one process has in flight at most, at the pace that costs nothing."""
 
 

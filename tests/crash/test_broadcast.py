@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from tests.crash.broadcaster import Plan, Run
+from tests.crash.broadcaster import PLACES, Plan, Run
 from tests.fixtures.sandbox import Sandbox
 from tests.fixtures.service import Launch, Processes, eventually, working
 from tests.messages.desk import Desk
@@ -52,6 +52,8 @@ async def test_a_frozen_sender_wakes_up_and_sends_nothing(
     assert (done["state"], done["sent"]) == ("completed", 150)
     counts = await desk.counts()
     assert counts.keys() == {*range(1, 151)}
-    assert sum(counts.values()) <= 150 + 4
+    assert sum(counts.values()) <= 150 + PLACES
     pace = await desk.pace()
-    assert (pace["refused_429"], pace["most_in_any_second"] <= 30) == (0, True)
+    assert pace["most_in_any_second"] <= 30
+    # What the frozen one had begun goes out when it wakes up, beside what the other one sends.
+    assert pace["refused_429"] <= PLACES

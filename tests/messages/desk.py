@@ -30,10 +30,15 @@ class Desk:
     service: Service
     sandbox: Sandbox
 
-    async def call(self, method: str, path: str, body: object = None, *, token: str = "") -> Answer:
+    async def call(
+        self, method: str, path: str, body: object = None, *, token: str = "", key: str = ""
+    ) -> Answer:
         if token:
             return await self._as_person(method, path, body, token)
-        return await self.service.api.call(method, f"/admin/broadcasts{path}", body, admin=True)
+        headers = {"Idempotency-Key": key} if key else {}
+        return await self.service.api.call(
+            method, f"/admin/broadcasts{path}", body, admin=True, headers=headers
+        )
 
     async def _as_person(self, method: str, path: str, body: object, token: str) -> Answer:
         api = self.service.api

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,8 @@ from tests.fixtures.sandbox import Sandbox
 from tests.fixtures.service import Launch, eventually
 from tests.messages.desk import OPERATOR, TEXT, Desk
 
+PLACES = 10
+"""What may be on its way at the pace that costs nothing."""
 LINK = {"text": "Open", "url": "https://example.org/new?a=1#b"}
 
 
@@ -347,6 +350,69 @@ async def test_one_that_cannot_start_holds_up_no_other(quiet: Desk) -> None:
     assert (await quiet.shown(sound))["state"] == "running"
 
 
+async def test_without_a_bot_it_waits_for_its_hour(quiet: Desk) -> None:
+    await quiet.people(1)
+    at = (quiet.service.deps.clock.now() + timedelta(hours=1)).isoformat()
+    number = await quiet.draft(schedule_at=at)
+    await quiet.service.as_owner("UPDATE broadcasts SET schedule_at = now()")
+    await broadcasts.start_due(replace(quiet.service.deps, senders={}))
+    assert (await quiet.shown(number))["state"] == "scheduled"
+    await broadcasts.start_due(quiet.service.deps)
+    assert (await quiet.shown(number))["state"] == "running"
+
+
+async def test_what_is_a_day_late_is_not_sent(quiet: Desk) -> None:
+    await quiet.people(1)
+    at = (quiet.service.deps.clock.now() + timedelta(hours=1)).isoformat()
+    late, just = [await quiet.draft(schedule_at=at) for _ in range(2)]
+    await quiet.service.as_owner(
+        """
+        UPDATE broadcasts SET schedule_at = now()
+            - CASE WHEN id = $1 THEN interval '24 hours 1 minute' ELSE interval '23 hours' END
+        """,
+        late,
+    )
+    for _ in range(2):
+        await broadcasts.start_due(quiet.service.deps)
+    assert (await quiet.shown(late))["state"] == "canceled"
+    assert (await quiet.shown(just))["state"] == "running"
+    assert await quiet.recipients(late) == {}
+    assert (await quiet.acts(late))[1:] == [("schedule", "broadcast.cancel")]
+    (facts,) = await quiet.told("broadcast_stopped")
+    assert (facts["id"], "24 hours" in facts["reason"]) == (late, True)
+
+
+async def test_one_that_the_database_refuses_holds_up_no_other(quiet: Desk) -> None:
+    await quiet.people(1)
+    at = (quiet.service.deps.clock.now() + timedelta(hours=1)).isoformat()
+    broken, sound = [await quiet.draft(schedule_at=at) for _ in range(2)]
+    await quiet.service.as_owner("UPDATE broadcasts SET schedule_at = now()")
+    await quiet.service.as_owner(
+        f"""
+        ALTER TABLE broadcast_recipients
+        ADD CONSTRAINT nobody CHECK (broadcast_id <> {broken}) NOT VALID
+        """
+    )
+    await broadcasts.start_due(quiet.service.deps)
+    assert (await quiet.shown(broken))["state"] == "scheduled"
+    assert (await quiet.shown(sound))["state"] == "running"
+
+
+async def test_a_key_makes_one_broadcast(quiet: Desk) -> None:
+    await quiet.people(2)
+    at = (quiet.service.deps.clock.now() + timedelta(hours=1)).isoformat()
+    body = {"content": _content(button=LINK), "segment": {"language": "en"}, "schedule_at": at}
+    answers = await asyncio.gather(*(quiet.call("POST", "", body, key="one") for _ in range(5)))
+    assert [answer.status for answer in answers] == [201] * 5
+    (first, *rest) = [answer.body for answer in answers]
+    assert rest == [first] * 4
+    assert first == await quiet.shown(first["id"])
+    other = await quiet.call("POST", "", body | {"paid": True}, key="one")
+    assert (other.status, other.code) == (409, "idempotency_mismatch")
+    assert (await quiet.call("POST", "", body)).body["id"] != first["id"]
+    assert await quiet.service.pool.fetchval("SELECT count(*) FROM broadcasts") == 2
+
+
 async def test_an_hour_that_has_passed_is_refused(quiet: Desk) -> None:
     at = (quiet.service.deps.clock.now() - timedelta(seconds=1)).isoformat()
     body = {"content": TEXT, "segment": {}, "schedule_at": at}
@@ -370,6 +436,11 @@ async def test_everybody_gets_it_once(desk: Desk) -> None:
     recipients = await desk.recipients(number)
     assert (recipients[3]["state"], recipients[4]["state"]) == ("blocked", "deactivated")
     assert recipients[1]["sent_at"] is not None
+    # An end is not counted again.
+    kept = await desk.service.pool.fetch("SELECT sent, blocked, failed FROM broadcasts")
+    assert [tuple(row) for row in kept] == [(18, 2, 0)]
+    await desk.service.as_owner("UPDATE broadcasts SET sent = 17")
+    assert (await desk.call("GET", "")).body["items"][0]["sent"] == 17
     (facts,) = await desk.told("broadcast_finished")
     assert facts | {"seconds": 0} == {
         "id": number, "recipients": 20, "sent": 18, "blocked": 2, "failed": 0, "seconds": 0,
@@ -468,21 +539,28 @@ async def test_a_pause_and_a_cancel_hold_at_once(desk: Desk) -> None:
     async def some_arrived() -> bool:
         return len(await desk.counts()) >= 5
 
-    for verb, places in (("pause", 4), ("cancel", 4)):
+    for verb in ("pause", "cancel"):
         before = len(await desk.counts())
         await eventually(some_arrived)
         await desk.act(number, verb)
         seen = len(await desk.counts())
         assert seen < 200
         await asyncio.sleep(1.2)
-        assert len(await desk.counts()) <= seen + places, (verb, before)
+        assert len(await desk.counts()) <= seen + PLACES, (verb, before)
         if verb == "pause":
             waiting = await desk.call("GET", f"/{number}/recipients?state=pending&limit=1")
             assert waiting.body["items"]
             stuck = await desk.call("GET", f"/{number}/recipients?state=sending")
             assert stuck.body["items"] == []
             await desk.act(number, "resume")
-    assert set((await desk.counts()).values()) == {1}
+    counts = await desk.counts()
+    assert set(counts.values()) == {1}
+
+    async def kept() -> int | None:
+        found: int | None = await desk.service.pool.fetchval("SELECT sent FROM broadcasts")
+        return found
+
+    assert await eventually(kept) == len(counts) == (await desk.shown(number))["sent"]
 
 
 async def test_nothing_outruns_what_is_written_down(desk: Desk) -> None:
@@ -502,7 +580,7 @@ async def test_nothing_outruns_what_is_written_down(desk: Desk) -> None:
         seen = len(await desk.counts())
         assert seen < 20
         await asyncio.sleep(1.0)
-        assert len(await desk.counts()) <= seen + 4
+        assert len(await desk.counts()) <= seen + PLACES
     await connection.close()
     assert (await desk.over(number))["sent"] == 30
     assert set((await desk.counts()).values()) == {1}

@@ -11,6 +11,8 @@ import pytest
 
 from hamyon.kit.db import Connection, in_transaction
 from hamyon.messages.service import deliver, entries, outbox, reach
+from hamyon.messages.service import lanes as lane_parts
+from hamyon.messages.service.lanes import Lanes
 from hamyon.messages.types import (
     Edit,
     File,
@@ -50,6 +52,17 @@ class Writer:
         return Letter(Target(self.chat_id), self.messages)
 
 
+@pytest.fixture
+def lanes() -> Lanes:
+    return Lanes()
+
+
+@pytest.fixture
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody keeps quiet for the others' sake, for that is no matter of the queue's clock."""
+    monkeypatch.setattr(lane_parts, "QUIET_MAX_S", 0.0)
+
+
 # --- the channel is away --------------------------------------------------------------------------
 
 
@@ -58,14 +71,16 @@ class Writer:
     [
         ("status", {"status": 502}),
         ("status", {"status": 500}),
-        ("refuse", {}),
-        ("hang", {"seconds": 2}),
         ("not_json", {"accepted": False}),
         ("status", {"status": 401}),
     ],
 )
 async def test_half_an_hour_without_telegram(
-    launch: Launch, sandbox: Sandbox, kind: str, options: dict[str, Any]
+    launch: Launch,
+    sandbox: Sandbox,
+    quickly: None,
+    kind: str,
+    options: dict[str, Any],
 ) -> None:
     post = await post_of(launch, sandbox, telegram_timeout_s=0.3)
     people = [ALI, VALI, OLGA]
@@ -87,7 +102,9 @@ async def test_half_an_hour_without_telegram(
     assert await post.counts() == dict.fromkeys(people, 3)
 
 
-async def test_nobody_at_the_address_at_all(launch: Launch, sandbox: Sandbox) -> None:
+async def test_nobody_at_the_address_at_all(
+    launch: Launch, sandbox: Sandbox, quickly: None
+) -> None:
     post = await post_of(launch, sandbox, telegram_api_base_url="http://127.0.0.1:9")
     number = await post.tell("a")
     async with hurried(post.service):
@@ -97,7 +114,7 @@ async def test_nobody_at_the_address_at_all(launch: Launch, sandbox: Sandbox) ->
 
 
 async def test_it_waits_longer_each_time_and_as_long_as_it_is_asked_to(
-    launch: Launch, sandbox: Sandbox
+    launch: Launch, sandbox: Sandbox, lanes: Lanes
 ) -> None:
     post = await post_of(launch, sandbox, worker=False)
     number = await post.tell("a")
@@ -107,13 +124,13 @@ async def test_it_waits_longer_each_time_and_as_long_as_it_is_asked_to(
     waits = []
     await post.fault("status", status=502)
     for attempt in range(8):
-        await deliver.deliver(post.service.deps, delivery_id, attempt)
+        await deliver.deliver(post.service.deps, lanes, delivery_id, attempt)
         waits.append(await post.service.pool.fetchval(query))
     assert [round(wait) for wait in waits] == sorted(round(wait) for wait in waits)
     assert 1 < waits[0] <= 2.5
     assert 55 < waits[-1] <= 75
     await post.fault("status", status=429, retry_after=600)
-    await deliver.deliver(post.service.deps, delivery_id, 8)
+    await deliver.deliver(post.service.deps, lanes, delivery_id, 8)
     assert 590 < await post.service.pool.fetchval(query) <= 600
     queued = await post.service.pool.fetchval(
         """
@@ -181,24 +198,25 @@ async def test_blocked_and_back(launch: Launch, sandbox: Sandbox) -> None:
     done = await post.tell("done", "order_refunded")
     await post.tell("done, too", "order_refunded")
     old = await post.tell("old", "order_refunded")
-    assert await post.ended(4) == {"gone": 4}
+    await post.tell("answer", "support_reply", {"thread_id": 1, "text": "here you are"})
+    assert await post.ended(5) == {"gone": 5}
     assert (await post.calls())["sendMessage"] == tried, "nobody is bothered again"
     await post.service.as_owner(
         "UPDATE deliveries SET created_at = now() - interval '8 days' WHERE notice_id = $1", old
     )
     await post.act(ALI, "unblock")
     before = await post.counts()
-    assert await in_transaction(post.service.pool, reach.note_return, ALI) == 2
+    assert await in_transaction(post.service.pool, reach.note_return, ALI) == 3
     assert await in_transaction(post.service.pool, reach.note_return, ALI) == 0
     post.service.deps.waker.wake()
     await _ended(post, done)
 
-    async def both() -> bool:
-        return await post.states() == {"gone": 2, "sent": 2}
+    async def all_three() -> bool:
+        return await post.states() == {"gone": 2, "sent": 3}
 
-    await eventually(both)
+    await eventually(all_three)
     assert await reach.is_reachable(post.service.pool, ALI)
-    assert (await post.counts()).get(ALI, 0) - before.get(ALI, 0) == 2
+    assert (await post.counts()).get(ALI, 0) - before.get(ALI, 0) == 3
 
 
 async def test_after_a_day_it_is_tried_again(launch: Launch, sandbox: Sandbox) -> None:
@@ -326,13 +344,21 @@ async def test_a_letter_that_cannot_be_written_at_once(launch: Launch, sandbox: 
     assert writer.asked == [ALI] * 3
 
 
-async def test_a_bot_that_was_switched_off_meanwhile(launch: Launch, sandbox: Sandbox) -> None:
+async def test_a_bot_that_was_switched_off_meanwhile(
+    launch: Launch, sandbox: Sandbox, lanes: Lanes
+) -> None:
     post = await post_of(launch, sandbox, worker=False)
     number = await post.tell("a")
     await outbox.pass_on(post.service.deps, number)
     delivery_id = DeliveryId((await post.delivery(number))["id"])
-    await deliver.deliver(replace(post.service.deps, senders={}), delivery_id, 0)
-    assert (await post.delivery(number))["state"] == "pending"
+    deps = replace(post.service.deps, senders={})
+    await post.service.as_owner("DELETE FROM pgqueuer")
+    await _age(post, "30 days")
+    for _ in range(3):
+        await deliver.deliver(deps, lanes, delivery_id, 0)
+    delivery = await post.delivery(number)
+    assert (delivery["state"], delivery["attempts"]) == ("pending", 0)
+    assert set(await _queued(post)) == {f"{delivery_id}:0"}
     async with hurried(post.service), working(post.service):
         assert await post.ended(1) == {"sent": 1}
 
@@ -340,21 +366,23 @@ async def test_a_bot_that_was_switched_off_meanwhile(launch: Launch, sandbox: Sa
 # --- workers and entries --------------------------------------------------------------------------
 
 
-async def test_entries_that_run_twice_send_once(launch: Launch, sandbox: Sandbox) -> None:
+async def test_entries_that_run_twice_send_once(
+    launch: Launch, sandbox: Sandbox, lanes: Lanes
+) -> None:
     post = await post_of(launch, sandbox, worker=False)
     number = await post.tell("a")
     await outbox.pass_on(post.service.deps, number)
     delivery_id = DeliveryId((await post.delivery(number))["id"])
     deps = post.service.deps
-    await asyncio.gather(*(deliver.deliver(deps, delivery_id, 0) for _ in range(10)))
-    await deliver.deliver(deps, delivery_id, 0)
-    await deliver.deliver(deps, delivery_id, 1)
+    await asyncio.gather(*(deliver.deliver(deps, lanes, delivery_id, 0) for _ in range(10)))
+    await deliver.deliver(deps, lanes, delivery_id, 0)
+    await deliver.deliver(deps, lanes, delivery_id, 1)
     assert await post.counts() == {ALI: 1}
     assert (await post.delivery(number))["attempts"] == 1
 
 
 async def test_an_entry_of_an_earlier_attempt_starts_nothing(
-    launch: Launch, sandbox: Sandbox
+    launch: Launch, sandbox: Sandbox, lanes: Lanes
 ) -> None:
     post = await post_of(launch, sandbox, worker=False)
     number = await post.tell("a")
@@ -362,13 +390,13 @@ async def test_an_entry_of_an_earlier_attempt_starts_nothing(
     delivery_id = DeliveryId((await post.delivery(number))["id"])
     await post.fault("status", status=502)
     for attempt in (0, 0, 3):
-        await deliver.deliver(post.service.deps, delivery_id, attempt)
+        await deliver.deliver(post.service.deps, lanes, delivery_id, attempt)
     assert (await post.delivery(number))["attempts"] == 1
     assert await _queued(post) == [f"{delivery_id}:0", f"{delivery_id}:1"]
 
 
 async def test_a_dead_workers_delivery_is_taken_over_when_its_lease_ends(
-    launch: Launch, sandbox: Sandbox
+    launch: Launch, sandbox: Sandbox, lanes: Lanes
 ) -> None:
     post = await post_of(launch, sandbox, worker=False)
     number = await post.tell("a")
@@ -384,9 +412,9 @@ async def test_a_dead_workers_delivery_is_taken_over_when_its_lease_ends(
     deps = post.service.deps
     await deliver.sweep(deps)
     assert await _queued(post) == []
-    await deliver.deliver(deps, delivery_id, 0)
+    await deliver.deliver(deps, lanes, delivery_id, 0)
     assert await _queued(post) == [f"{delivery_id}:0"], "the entry comes again when it may"
-    await deliver.deliver(deps, delivery_id, 1)
+    await deliver.deliver(deps, lanes, delivery_id, 1)
     assert await post.counts() == {}
     await post.service.as_owner("DELETE FROM pgqueuer")
     await post.service.as_owner("UPDATE deliveries SET lease_until = now() - interval '1 s'")
@@ -399,7 +427,7 @@ async def test_a_dead_workers_delivery_is_taken_over_when_its_lease_ends(
 
 
 async def test_a_worker_that_lost_its_lease_writes_nothing(
-    launch: Launch, sandbox: Sandbox
+    launch: Launch, sandbox: Sandbox, lanes: Lanes
 ) -> None:
     post = await post_of(launch, sandbox, worker=False)
 
@@ -416,7 +444,7 @@ async def test_a_worker_that_lost_its_lease_writes_nothing(
     for number in (one, other):
         await outbox.pass_on(post.service.deps, number)
         delivery_id = DeliveryId((await post.delivery(number))["id"])
-        await deliver.deliver(post.service.deps, delivery_id, 0)
+        await deliver.deliver(post.service.deps, lanes, delivery_id, 0)
         delivery = await post.delivery(number)
         assert (delivery["state"], delivery["step"]) == ("pending", 0)
     assert await post.texts() == ["one"], "nor does it send on"

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from hamyon.kit.db import in_transaction
 from hamyon.kit.errors import HamyonError
+from hamyon.kit.ids import new_id
+from hamyon.media import store as media_store
 from hamyon.messages.service import support
 from hamyon.messages.types.support import BODY_MAX, PHOTOS_MAX, REPLY_MAX, Written
 from hamyon.users.service import people
 from tests.doors.scene import Scene, uploaded
-from tests.fixtures.service import Answer, Launch, Service
+from tests.fixtures.service import Answer, Launch, Service, eventually
 
 ANNA, BELLA = 777, 778
+WAITING = "SELECT 1 FROM pg_locks WHERE NOT granted"
 OWNER = "key:env:ADMIN_API_KEY"
 
 
@@ -187,6 +191,74 @@ async def test_photos_are_the_persons_own_and_few(launch: Launch) -> None:
     answer = await call(service, "GET", f"/{written.thread.id}")
     urls = [photo["url"] for photo in answer.body["messages"][0]["photos"]]
     assert [url is None for url in urls] == [False, True, False]
+
+
+async def test_photos_that_come_at_once_are_all_kept(launch: Launch) -> None:
+    """The second one waits for the first one's transaction, and must see what that one wrote."""
+    service = await started(launch)
+    scene = Scene(service)
+    photos = [UUID((await uploaded(scene, ANNA, seed))["upload_id"]) for seed in range(3)]
+    await wrote(service, ANNA, "look", "1", (photos[0],))
+    anna = await people.profile(service.pool, ANNA)
+    async with service.pool.acquire() as connection, connection.transaction():
+        await support.write(connection, anna, body="", upload_ids=(photos[1],), key="1")
+        second = asyncio.create_task(wrote(service, ANNA, "", "1", (photos[2],)))
+
+        async def waits() -> bool:
+            return bool(await service.as_owner(WAITING))
+
+        await eventually(waits)
+    message = (await second).message
+    assert set(message.upload_ids) == set(photos)
+
+
+async def test_a_photo_behind_the_close_opens_another_thread(launch: Launch) -> None:
+    service = await started(launch)
+    scene = Scene(service)
+    photos = [UUID((await uploaded(scene, ANNA, seed))["upload_id"]) for seed in range(3)]
+    first = await wrote(service, ANNA, "look", "1", (photos[0],))
+    await call(service, "POST", f"/{first.thread.id}/close")
+    for _ in range(2):  # Each comes twice.
+        for photo in photos[1:]:
+            later = await wrote(service, ANNA, "", "1", (photo,))
+            assert later.thread.id != first.thread.id
+        same = await wrote(service, ANNA, "look", "1", (photos[0],))
+        assert same.thread.status == "closed"
+    assert list(later.message.upload_ids) == photos[1:]
+    assert (await told(service)).count(("support_message", None)) == 2
+    answer = await call(service, "GET", "")
+    assert sorted(one["status"] for one in answer.body["items"]) == ["closed", "open"]
+
+
+async def test_a_caption_is_kept_that_is_part_of_another(launch: Launch) -> None:
+    service = await started(launch)
+    for _ in range(2):
+        for said in ("not this one", "this one", " this "):
+            written = await wrote(service, ANNA, said, "1")
+    assert written.message.body == "not this one\nthis one\nthis"
+
+
+async def test_an_old_thread_is_opened_with_one_look_at_its_photos(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = await started(launch)
+    scene = Scene(service)
+    photo = (await uploaded(scene, ANNA, 1))["upload_id"]
+    for number in range(5):
+        gone = tuple(str(new_id()) for _ in range(2))
+        written = await wrote(service, ANNA, "look", str(number), (*gone, photo))
+    looks, look = [], media_store.own_uploads
+
+    async def counted(*args: Any, **kwargs: Any) -> Any:
+        looks.append(kwargs["ids"])
+        return await look(*args, **kwargs)
+
+    monkeypatch.setattr(media_store, "own_uploads", counted)
+    answer = await call(service, "GET", f"/{written.thread.id}")
+    for message in answer.body["messages"]:
+        urls = [one["url"] for one in message["photos"]]
+        assert [url is None for url in urls] == [True, True, False]
+    assert len(looks) == 1
 
 
 async def test_what_is_too_long_is_refused(launch: Launch) -> None:

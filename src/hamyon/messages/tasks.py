@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from hamyon.kit.queue import Handler, Schedule
 from hamyon.messages.service import deliver, entries, outbox, pump
+from hamyon.messages.service.lanes import Lanes
 from hamyon.messages.types import Needs
 from hamyon.notices import service as notices
 
 
 def handlers(needs: Needs) -> dict[str, Handler]:
     """Queue entries by entry point."""
+    lanes = Lanes()
 
     async def notice(raw: str) -> None:
         await outbox.pass_on(needs, int(raw))
 
     async def one(raw: str) -> None:
         delivery_id, attempt = entries.parse_payload(raw)
-        await deliver.deliver(needs, delivery_id, attempt)
+        await deliver.deliver(needs, lanes, delivery_id, attempt)
 
     return {notices.ENTRYPOINT: notice, entries.ENTRYPOINT: one}
 

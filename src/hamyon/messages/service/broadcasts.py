@@ -213,7 +213,9 @@ async def _start_due(
     if locked.state is not S.SCHEDULED or locked.schedule_at is None:
         return
     if locked.schedule_at < now - DUE_WITHIN:
-        await _stop(connection, locked, S.CANCELED, Act(SCHEDULE, "broadcast.cancel", ""), OVERDUE, now)
+        await _stop(
+            connection, locked, S.CANCELED, Act(SCHEDULE, "broadcast.cancel", ""), OVERDUE, now
+        )
         return
     started = await _begin(connection, locked, sources, now)
     await _write_down(connection, Act(SCHEDULE, "broadcast.start", ""), locked, started)

@@ -22,6 +22,8 @@ PACE: Final = Limit(25.0, 5)
 leave something for the bot's answers."""
 QUIET_MAX_S: Final = 30.0
 """The longest silence that one answer brings to all: it may have been about one chat alone."""
+BACK_S: Final = 0.5
+"""The shortest time after which it is worth coming back."""
 LINE_MAX_S: Final = 600.0
 
 
@@ -40,7 +42,7 @@ class Lane:
     def enter(self) -> Iterator[float]:
         """Yields 0 where there is room, and gives the place back at the end; else in how many
         seconds to come back."""
-        if self._open >= OPEN_MAX or self._order.locked() or self.quiet_s() > 0:
+        if self._open >= OPEN_MAX or self.quiet_s() > 0:
             yield self.back_in_s()
             return
         self._open += 1
@@ -50,8 +52,8 @@ class Lane:
             self._open -= 1
 
     async def turn(self, count: int = 1) -> float:
-        """Wait until a message of so many parts may go, which is soon, and yields 0; else in how
-        many seconds to come back, because the channel wants to be left alone."""
+        """Wait until a message of so many parts may go: never long, for few are let in. Returns 0;
+        else in how many seconds to come back, because the channel wants to be left alone."""
         async with self._order:
             for _ in range(count):
                 while self.quiet_s() <= 0:
@@ -76,7 +78,7 @@ class Lane:
         """When to come back: behind everybody who was told so before, at the pace. However many
         wait, no more of them come than can be sent."""
         now = self._seconds()
-        first = max(now, self._quiet_until)
+        first = max(now + BACK_S, self._quiet_until)
         self._line_end = min(max(first, self._line_end) + 1 / PACE.rate_per_s, first + LINE_MAX_S)
         return self._line_end - now
 

@@ -4,6 +4,9 @@ A limit of ``rate`` a second is counted by the channel at the moment at which a 
 there, which we do not see: it lies somewhere between our start and its answer. So a message takes
 one of ``rate`` turns when it starts, and the turn comes back one second after its answer. Every
 message that arrived within the last second therefore holds a turn, and there are only ``rate``.
+
+Turns are taken a little apart. All at once they would wait for each other at the channel, every
+answer would be late, and a late answer costs rate; and a kill could repeat more of them.
 """
 
 from __future__ import annotations
@@ -13,6 +16,10 @@ import time
 from collections import deque
 
 SECOND_S = 1.0
+SPREAD = 0.9
+"""Of a second: over so much of it its turns are spread. The rest is for catching up."""
+LATE_S = 0.01
+"""So far behind starts may be and catch up at once: timers are no finer than a millisecond."""
 
 
 class Pace:
@@ -25,6 +32,7 @@ class Pace:
         self.rate = rate
         self._back = deque([time.monotonic() + SECOND_S] * rate)
         self._given = asyncio.Event()
+        self._apart_s, self._free_at = SPREAD * SECOND_S / rate, 0.0
 
     async def turn(self, count: int = 1) -> None:
         """Wait until ``count`` messages may start now, and take their turns."""
@@ -32,10 +40,11 @@ class Pace:
             while not self._back:
                 self._given.clear()
                 await self._given.wait()
-            at = self._back.popleft()
+            at = max(self._back.popleft(), self._free_at)
             # Timers may be early by a fraction of their resolution.
             while (wait_s := at - time.monotonic()) > 0:  # noqa: ASYNC110 -- a matter of time
                 await asyncio.sleep(wait_s)
+            self._free_at = max(at, time.monotonic() - LATE_S) + self._apart_s
 
     def give_back(self, count: int = 1) -> None:
         """They were answered just now, or were not sent after all."""

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from hamyon.kit.db import Connection, Pool
 from hamyon.kit.web.permission import Role
-from hamyon.messages.kinds import PEOPLES_TOPICS, operator_topics
+from hamyon.messages.kinds import PEOPLES_TOPICS, kind_of, operator_topics
 from hamyon.messages.store import preferences as store
 from hamyon.messages.types import Topic
+from hamyon.notices.types import Notice
+from hamyon.users.service import operators
+from hamyon.users.types import User
 
 
 def topics_for(role: Role | None) -> Sequence[Topic]:
@@ -32,6 +35,19 @@ async def set_preference(
         await store.enable(connection, user_id, topic)
     else:
         await store.disable(connection, user_id, topic)
+
+
+async def is_told(connection: Connection | Pool, notice: Notice, user: User) -> bool:
+    """Whether somebody is to hear of a notice as things stand now: nobody who is blocked, of what
+    is for operators only who is still one of the role, and of no topic that is switched off."""
+    kind = kind_of(notice)
+    if user.is_blocked:
+        return False
+    if notice.user_id is None:
+        role = await operators.role_of(connection, user.id)
+        if role is None or role < kind.role:
+            return False
+    return not await muted(connection, [user.id], kind.topic)
 
 
 async def muted(

@@ -23,8 +23,9 @@ import structlog
 
 from hamyon.kit.clock import Clock
 from hamyon.kit.db import Pool, in_transaction
-from hamyon.messages.service import broadcasts
+from hamyon.messages.service import broadcasts, evidence
 from hamyon.messages.service import content as contents
+from hamyon.messages.service.evidence import Evidence
 from hamyon.messages.service.pace import Pace
 from hamyon.messages.store import broadcasts as broadcasts_store
 from hamyon.messages.store import pump as store
@@ -49,20 +50,9 @@ from hamyon.messages.types.broadcast import (
 
 DATABASE_TROUBLE: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 
-ATTEMPTS_MAX: Final = 5
-"""So often a message of unclear outcome is sent to one person while others get theirs."""
-OUTAGE_WAIT_MAX_S: Final = 30.0
-OUTAGE_MAX_S: Final = 3600.0
-"""After so long without any clear answer it is for operators to say when it goes on. Nobody is
-given up for it, however long it takes."""
-WAIT_MAX_S: Final = 300.0
-"""After so long of being told to wait and nothing else, too: of a token that is not taken, or of a
-storage that is away, somebody must know."""
 STOP_S: Final = 10.0
 """So long after the word to stop results may wait for the database. Then they are lost, and those
 people get the message again."""
-REFUSALS_MAX: Final = 20
-"""After so many equal refusals in a row the message itself is at fault, or the bot."""
 BATCH_MAX: Final = 500
 LOOK_S: Final = 0.5
 ERROR_CHARACTERS_MAX: Final = 500
@@ -137,14 +127,7 @@ class Round:
         self._writing: asyncio.Task[None] | None = None
         self._is_over = False
         self._has_new_refs = False
-        # Unclear outcomes since the last clear one, how many were reached, and for each unclear
-        # person how often it was, and how many were reached then.
-        self._doubts, self._reached = 0, 0
-        self._unclear_of: dict[int, tuple[int, int]] = {}
-        self._heard_at = self._not_told_to_wait_at = time.monotonic()
-        # Equal refusals in a row, and whether any of them was somebody's first.
-        self._refusal, self._refusals, self._is_first_refusal = "", 0, False
-        self._stop_reason: str | None = None
+        self._evidence = Evidence(self._places)
 
     @property
     def may_go_on(self) -> bool:
@@ -315,12 +298,13 @@ class Round:
         self.learn(await store.record(self._pool, self.broadcast_id, results, channel=channel))
         if waited_s > 0:
             await store.leave_alone(self._pool, channel, lease=lease, wait_s=waited_s)
-        if self._stop_reason is not None and self.may_go_on:
+        reason = self._evidence.stop_reason
+        if reason is not None and self.may_go_on:
             await in_transaction(
                 self._pool,
                 broadcasts.stop,
                 self.broadcast_id,
-                reason=self._stop_reason,
+                reason=reason,
                 now=self._clock.now(),
             )
             self.learn(BroadcastState.PAUSED)
@@ -331,15 +315,12 @@ class Round:
     def _judge(self, recipient: Recipient, outcome: SendOutcome) -> Result | None:
         """What to write; None when he is to be written to as if nothing had been tried."""
         user_id = recipient.user_id
-        self._listen(outcome)
+        self._evidence.hear(outcome)
         match outcome:
             case Sent(refs=refs):
-                self._refusals, self._is_first_refusal = 0, False
-                self._reached += 1
                 self._learn_refs(refs)
                 return Result(user_id, RecipientState.SENT)
             case Gone(reason=reason):
-                # It says nothing about the message: whom it was refused for stay in a row.
                 is_closed = reason == "deactivated"
                 state = RecipientState.DEACTIVATED if is_closed else RecipientState.BLOCKED
                 return Result(user_id, state, reason, gone=reason)
@@ -364,54 +345,19 @@ class Round:
             self._files, self._has_new_refs = learned, True
             self._message = contents.message_of(self._content, learned)
 
-    def _listen(self, outcome: SendOutcome) -> None:
-        """Note whether the channel answers at all; for too long it did not."""
-        now = time.monotonic()
-        if not isinstance(outcome, Wait):
-            self._not_told_to_wait_at = now
-        if not isinstance(outcome, Wait | Unclear):
-            self._heard_at, self._doubts = now, 0
-        elif now - self._not_told_to_wait_at > WAIT_MAX_S:
-            self._stop_reason = f"nothing but requests to wait for {WAIT_MAX_S:.0f} s"
-        elif now - self._heard_at > OUTAGE_MAX_S:
-            self._stop_reason = f"no clear answer for {OUTAGE_MAX_S:.0f} s"
-
     def _refused(self, recipient: Recipient, reason: str) -> Result | None:
-        """Many equal refusals in a row are about the message, and the broadcast stops.
-
-        Whom it was refused for before it was resumed is refused for himself: of such alone it does
-        not stop again, or it would never end.
-        """
-        if reason != self._refusal:
-            self._refusal, self._refusals, self._is_first_refusal = reason, 0, False
-        self._refusals += 1
-        self._is_first_refusal |= recipient.error != reason
-        if self._refusals >= REFUSALS_MAX and self._is_first_refusal:
-            if self._stop_reason is not None:
-                # It was on its way when the others were found to be refused, too.
-                self._later(recipient, 0.0)
-                return None
-            self._stop_reason = reason
-        return Result(recipient.user_id, RecipientState.FAILED, reason)
+        if self._evidence.is_his_own(recipient, reason):
+            return Result(recipient.user_id, RecipientState.FAILED, reason)
+        self._later(recipient, 0.0)
+        return None
 
     def _unclear(self, recipient: Recipient, reason: str) -> Result:
-        """Once more later: he may get it twice, which is better than not at all.
-
-        It is about him only when others get theirs between his attempts. When nobody's outcome is
-        clear the channel is down, and everybody waits, longer each time.
-        """
-        self._doubts += 1
-        if self._doubts > self._places:
-            turns = min(self._doubts // self._places, 10)
-            self._hold.keep_quiet(min(2.0**turns, OUTAGE_WAIT_MAX_S))
-        count, reached = self._unclear_of.get(recipient.user_id, (0, -1))
-        if reached != self._reached:
-            count += 1
-        self._unclear_of[recipient.user_id] = count, self._reached
-        if count >= ATTEMPTS_MAX:
+        """Once more later: he may get it twice, which is better than not at all."""
+        self._hold.keep_quiet(self._evidence.doubt())
+        if self._evidence.is_in_vain(recipient.user_id):
             return Result(recipient.user_id, RecipientState.FAILED, reason)
         tried = Recipient(recipient.user_id, recipient.attempts + 1, reason)
-        self._later(tried, min(0.5 * 2.0 ** min(tried.attempts, 10), OUTAGE_WAIT_MAX_S))
+        self._later(tried, min(0.5 * 2.0 ** min(tried.attempts, 10), evidence.OUTAGE_WAIT_MAX_S))
         return Result(recipient.user_id, RecipientState.SENDING, reason)
 
     def _later(self, recipient: Recipient, wait_s: float) -> None:

@@ -73,9 +73,9 @@ async def write(
     thread_of_known = await store.lock_thread(connection, known.thread_id)
     assert thread_of_known is not None
     # Read again behind the lock: another part may have been put to it while we waited.
-    message = await store.message_of_key(connection, key)
-    assert message is not None
-    news = _news(message, body, upload_ids)
+    known = await store.message_of_key(connection, key)
+    assert known is not None
+    news = _news(known, body, upload_ids)
     if news and thread_of_known.status is ThreadStatus.CLOSED:
         # Nobody looks into a closed thread. The key goes on from that one, so that what comes
         # twice is found there.
@@ -87,8 +87,8 @@ async def write(
             key=f"{key}:after:{known.thread_id}",
         )
     if news:
-        message = await _extend(connection, message, news)
-    return Written(thread_of_known, message, is_new=False)
+        known = await _extend(connection, known, news)
+    return Written(thread_of_known, known, is_new=False)
 
 
 class _News(NamedTuple):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Protocol, Self, cast
 from uuid import UUID
 
 from fastapi import Depends, Path, Query, Request
 from pydantic import Field, StrictBool, StrictInt
 
-from hamyon.kit.db import in_transaction
+from hamyon.kit.db import Connection, in_transaction
+from hamyon.kit.errors import IdempotencyMismatch
 from hamyon.kit.money import Asset
 from hamyon.kit.settings import Product
 from hamyon.kit.texts import Language
-from hamyon.kit.web.models import AnswerModel, StrictModel
+from hamyon.kit.web.models import AnswerModel, IdempotencyKey, StrictModel
 from hamyon.kit.web.paging import Page, PageCursor, PageLimit, decode_cursor, encode_cursor
 from hamyon.kit.web.permission import ADMIN, allow
 from hamyon.kit.web.routing import Router
@@ -29,7 +30,7 @@ from hamyon.messages.errors import (
 )
 from hamyon.messages.service import broadcasts, progress, segments
 from hamyon.messages.service.progress import Rates
-from hamyon.messages.types import Needs
+from hamyon.messages.types import Needs as MessageNeeds
 from hamyon.messages.types.broadcast import (
     Broadcast,
     BroadcastId,
@@ -42,10 +43,18 @@ from hamyon.messages.types.broadcast import (
     RecipientState,
 )
 from hamyon.messages.types.segment import Segment
-from hamyon.surfaces.admin.request import Moment
+from hamyon.surfaces.admin.request import Moment, once
+from hamyon.surfaces.admin.types import Needs as AdminNeeds
 from hamyon.users.routes.request import TEXT, ActingOperator
+from hamyon.users.types import Acting
 
-router = Router("/api/v1/admin/broadcasts", tags=["operators"])
+ROUTE = "/api/v1/admin/broadcasts"
+
+router = Router(ROUTE, tags=["operators"])
+
+
+class Needs(MessageNeeds, AdminNeeds, Protocol):
+    """What these routes take from wiring."""
 
 
 async def _needs(request: Request) -> Needs:
@@ -219,22 +228,43 @@ async def _answer(needs: Needs, broadcast: Broadcast) -> BroadcastAnswer:
 
 
 @router.post("", status_code=201, summary="Write a broadcast; nothing is sent yet")
-@allow(ADMIN, raises=(InvalidBroadcast, InvalidSegment, UploadNotFound))
+@allow(ADMIN, raises=(InvalidBroadcast, InvalidSegment, UploadNotFound, IdempotencyMismatch))
 async def create_broadcast(
-    body: BroadcastRequest, acting: ActingOperator, needs: Deps
+    body: BroadcastRequest, acting: ActingOperator, needs: Deps, key: IdempotencyKey = None
 ) -> BroadcastAnswer:
-    made = await in_transaction(
-        needs.pool,
-        broadcasts.create,
+    async def effect(connection: Connection) -> BroadcastAnswer:
+        return await _create(connection, body, acting, needs)
+
+    if key is None:
+        return await in_transaction(needs.pool, effect)
+    return await once(
+        needs,
+        acting,
+        key,
+        effect,
+        answer=BroadcastAnswer,
+        route=ROUTE,
+        user_id=0,
+        given=(body.model_dump_json(exclude_unset=True),),
+    )
+
+
+async def _create(
+    connection: Connection, body: BroadcastRequest, acting: Acting, needs: Needs
+) -> BroadcastAnswer:
+    now = needs.clock.now()
+    made = await broadcasts.create(
+        connection,
         body.content.content(),
         body.segment.segment(),
         paid=body.paid,
         schedule_at=body.schedule_at,
         sources=needs.segment_sources,
         acting=acting,
-        now=needs.clock.now(),
+        now=now,
     )
-    return await _answer(needs, made)
+    rates = Rates.of(needs.settings)
+    return BroadcastAnswer.of(await progress.view(connection, made.id, rates=rates, now=now))
 
 
 @router.post("/count", summary="How many people a segment means now")

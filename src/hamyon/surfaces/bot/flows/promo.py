@@ -105,7 +105,7 @@ async def _redeem(
 
 def may_be_code(typed: str) -> bool:
     """Whether somebody may have meant a code at all."""
-    return len(typed) <= CODE_LENGTH_MAX and len(typed.split()) <= CODE_WORDS_MAX
+    return len(typed.strip()) <= CODE_LENGTH_MAX and len(typed.split()) <= CODE_WORDS_MAX
 
 
 async def redeemed(needs: Needs, user_id: int, typed: str, key: str) -> Redeemed | HamyonError:

@@ -9,7 +9,7 @@ from aiogram import BaseMiddleware, Router
 from aiogram.dispatcher.flags import get_flag
 from aiogram.types import TelegramObject, Update
 
-from hamyon.kit.errors import HamyonError, PermissionDenied
+from hamyon.kit.errors import PermissionDenied
 from hamyon.kit.web.permission import Operator, Role
 from hamyon.surfaces.bot.flows.operators.desk import Desk
 from hamyon.surfaces.bot.types import Needs
@@ -33,15 +33,6 @@ class Duty(BaseMiddleware):
     """Lets nobody to a handler whose flag asks for more than his role."""
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
-        try:
-            return await self._admit(handler, event, data)
-        except HamyonError:
-            # The refusal is the answer to the press, and a press has one.
-            if "callback_answer" in data:
-                data["callback_answer"].disable()
-            raise
-
-    async def _admit(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
         needed: Role | None = get_flag(data, LEAST)
         if needed is None:
             return await handler(event, data)

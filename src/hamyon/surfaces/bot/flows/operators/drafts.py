@@ -34,7 +34,7 @@ TURNS: Final[Mapping[str, Sequence[object]]] = {
     "product": get_args(Product),
     "registered_days_max": (1, 7, 30),
 }
-"""What presses of a criterion's button choose, one after the other; after the last value, nothing."""
+"""What presses of a criterion's button choose in turn; behind the last value stands none."""
 
 
 @dataclass(frozen=True, slots=True)
