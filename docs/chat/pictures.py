@@ -1,7 +1,7 @@
 """Makes the pictures of this folder: one story in three languages, clicked through in a browser.
 
     pip install playwright            # somewhere beside the project; and Debian's chromium
-    PYTHONPATH=src python docs/chat/pictures.py [--language ru] [--keep]
+    PYTHONPATH=src python docs/chat/pictures.py [--language ru]
 
 It starts `./run.sh up --sandbox` with an empty folder of its own, and walks: a referral link, a
 picture from a photo, an empty balance, a top-up, a failure with the credits back, a question to
@@ -33,27 +33,50 @@ from hamyon.kit.texts import Language, text
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
 FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
 ]
 OPERATOR, INVITER = 1, 5
 PEOPLE: dict[Language, tuple[int, str]] = {
-    "uz": (701, "Dilshod"), "ru": (702, "Анна"), "en": (703, "Emma"),
+    "uz": (701, "Dilshod"),
+    "ru": (702, "Анна"),
+    "en": (703, "Emma"),
 }
 WISHES: dict[Language, tuple[str, str, str, str, str]] = {
-    "en": ("make it a watercolour", "a fox reading by the fire", "a lighthouse in a storm",
-           "Where did my last picture go?", "Good evening, Emma! It could not be made, so you paid nothing."),
-    "ru": ("сделай акварелью", "лиса читает у камина", "маяк в шторм",
-           "Куда делась моя последняя картинка?", "Добрый вечер, Анна! Она не получилась, и вы ничего не заплатили."),
-    "uz": ("akvarelga aylantir", "olov yonida kitob oʻqiyotgan tulki", "boʻrondagi mayoq",
-           "Oxirgi suratim qayerda?", "Assalomu alaykum, Dilshod! U chiqmadi, shuning uchun pul olinmadi."),
+    "en": (
+        "make it a watercolour",
+        "a fox reading by the fire",
+        "a lighthouse in a storm",
+        "Where did my last picture go?",
+        "Good evening, Emma! It could not be made, so you paid nothing.",
+    ),
+    "ru": (
+        "сделай акварелью",
+        "лиса читает у камина",
+        "маяк в шторм",
+        "Куда делась моя последняя картинка?",
+        "Добрый вечер, Анна! Она не получилась, и вы ничего не заплатили.",
+    ),
+    "uz": (
+        "akvarelga aylantir",
+        "olov yonida kitob oʻqiyotgan tulki",
+        "boʻrondagi mayoq",
+        "Oxirgi suratim qayerda?",
+        "Assalomu alaykum, Dilshod! U chiqmadi, shuning uchun pul olinmadi.",
+    ),
 }
 PHONE = {"width": 400, "height": 820}
 
 
 @contextmanager
-def service() -> Iterator[tuple[str, str, str]]:
-    """The API's and the sandbox's addresses and the operators' key."""
+def service() -> Iterator[str]:
+    """The sandbox's address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -63,7 +86,10 @@ def service() -> Iterator[tuple[str, str, str]]:
             running = subprocess.Popen(
                 [str(ROOT / "run.sh"), "up", "--sandbox"],
                 env=os.environ | {"HAMYON_HOME": home, "PORT": str(port), "COLUMNS": "200"},
-                stdout=out, stderr=out, cwd=ROOT, start_new_session=True,
+                stdout=out,
+                stderr=out,
+                cwd=ROOT,
+                start_new_session=True,
             )
         try:
             for _ in range(600):
@@ -72,8 +98,7 @@ def service() -> Iterator[tuple[str, str, str]]:
                     break
                 time.sleep(0.1)
             assert found, log.read_text()
-            key = (Path(home) / "admin_api_key").read_text().strip()
-            yield f"http://127.0.0.1:{port}/api/v1", found[1], key
+            yield found[1]
         finally:
             os.killpg(running.pid, signal.SIGINT)
             running.wait(30)
@@ -120,7 +145,8 @@ class Chat:
         self.page.wait_for_function(
             """words => [...document.querySelectorAll('.row.theirs')].slice(-4)
                 .some(row => row.textContent.includes(words))""",
-            arg=words, timeout=timeout_s * 1000,
+            arg=words,
+            timeout=timeout_s * 1000,
         )
 
     def press(self, key: str) -> None:
@@ -135,7 +161,7 @@ class Chat:
         self.shots.append(path)
 
 
-def story(browser: Browser, language: Language, api: str, sandbox: str, key: str) -> list[Path]:
+def story(browser: Browser, language: Language, sandbox: str) -> list[Path]:
     user_id, name = PEOPLE[language]
     first, second, third, question, answer = WISHES[language]
     page = f"{sandbox}/telegram/chat?lang={language}&theme=light"
@@ -207,9 +233,7 @@ def sheet(shots: list[Path], path: Path) -> None:
     """Eight screens, four a row."""
     pictures = [Image.open(shot).convert("RGB") for shot in shots]
     width, height, gap = *pictures[0].size, 24
-    whole = Image.new(
-        "RGB", (4 * width + 5 * gap, 2 * height + 3 * gap), (222, 228, 234)
-    )
+    whole = Image.new("RGB", (4 * width + 5 * gap, 2 * height + 3 * gap), (222, 228, 234))
     for number, picture in enumerate(pictures):
         whole.paste(
             picture,
@@ -221,13 +245,13 @@ def sheet(shots: list[Path], path: Path) -> None:
 
 
 def main(languages: list[Language]) -> None:
-    with service() as (api, sandbox, key), sync_playwright() as play:
+    with service() as sandbox, sync_playwright() as play:
         browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
         post(f"{sandbox}/telegram/chat/{INVITER}/start", {})
         post(f"{sandbox}/telegram/chat/{OPERATOR}/start", {})
         time.sleep(2)
         for language in languages:
-            sheet(story(browser, language, api, sandbox, key), FOLDER / f"{language}.jpg")
+            sheet(story(browser, language, sandbox), FOLDER / f"{language}.jpg")
         browser.close()
 
 

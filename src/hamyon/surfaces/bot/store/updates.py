@@ -73,9 +73,7 @@ async def claim(
         return None
     if row["update_id"] is None:
         return max(float(row["wait_s"]), 0.0)
-    return Claim(
-        bot_id, row["update_id"], lease, row["attempts"], row["body"], row["created_at"]
-    )
+    return Claim(bot_id, row["update_id"], lease, row["attempts"], row["body"], row["created_at"])
 
 
 async def renew(pool: Pool, claim: Claim, *, lease_s: float) -> bool:
