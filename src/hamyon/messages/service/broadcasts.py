@@ -122,12 +122,7 @@ async def _kept_uploads(
         return []
     if user_id is None:
         raise UploadNotFound(upload_id=str(ids[0]))
-    uploads = await media.get_own(connection, user_id, ids)
-    kept = await store.keep_uploads(connection, user_id, ids)
-    for upload_id in ids:
-        if upload_id not in kept:
-            raise UploadNotFound(upload_id=str(upload_id))
-    return uploads
+    return await media.keep(connection, user_id, ids)
 
 
 def _subject(broadcast: Broadcast) -> str:

@@ -66,23 +66,6 @@ def _content(kept: Mapping[str, Any]) -> Content:
     )
 
 
-async def keep_uploads(connection: Connection, user_id: int, ids: Sequence[UUID]) -> set[UUID]:
-    """Let a person's uploads stay for good, as an order does with those that it uses.
-
-    Returns which of them are his and live.
-    """
-    rows = await connection.fetch(
-        """
-        UPDATE uploads SET expires_at = NULL
-        WHERE id = ANY ($2) AND user_id = $1 AND (expires_at IS NULL OR expires_at > now())
-        RETURNING id
-        """,
-        user_id,
-        list(ids),
-    )
-    return {row["id"] for row in rows}
-
-
 async def insert(
     connection: Connection, new: NewBroadcast, *, recipients: int, created_by: str, now: datetime
 ) -> Broadcast:
