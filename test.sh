@@ -24,5 +24,5 @@ rm -f /tmp/hamyon-imports.$$
 echo "== mypy";         .venv/bin/mypy
 # Processes are killed and clocks are raced in the second part; it runs alone, so that what it shows
 # is not the fault of a neighbour.
-echo "== tests";        "$python" -m pytest -n 3 --dist loadfile -m "not crash"
+echo "== tests";        "$python" -m pytest -n 4 --dist worksteal -m "not crash"
 echo "== tests that kill processes"; "$python" -m pytest -m crash

@@ -12,7 +12,7 @@ from tests.fixtures.service import Launch, eventually
 
 SLOW_DOWNLOAD = {
     "match": {"vendor": "telegram", "operation": "download"},
-    "fault": {"kind": "latency", "seconds": 20},
+    "fault": {"kind": "latency", "seconds": 6},
 }
 
 

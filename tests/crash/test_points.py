@@ -63,7 +63,10 @@ async def _crash_and_recover(
     webhooks: bool = False,
 ) -> dict[str, Any]:
     """How an order ended whose worker died at ``point``, after all clocks have run out."""
-    async with launched(database, home, sandbox, worker=False, webhooks=webhooks) as service:
+    # Nobody chats here, and every process that starts would load what chats need.
+    async with launched(
+        database, home, sandbox, worker=False, webhooks=webhooks, bot_token=None
+    ) as service:
         await service.person(USER, 100)
         process = processes.start("worker", service.settings, HAMYON_CRASH_AT=point)
         order = await service.api.ordered(USER, point)

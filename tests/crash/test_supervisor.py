@@ -28,6 +28,8 @@ async def test_twenty_kills_under_three_hundred_orders(
         tmp_path,
         quick,
         worker=False,
+        # Nobody chats here, and every process that starts would load what chats need.
+        bot_token=None,
         public_url=f"http://127.0.0.1:{ports[0]}",
         max_parallel_generations_per_user=1000,
         wavespeed_timeout_s=2.0,
